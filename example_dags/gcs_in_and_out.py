@@ -1,4 +1,4 @@
-"""Requests from Cloud Storage, rows to Cloud Storage, by Vertex AI.
+"""Vertex AI reads requests from Cloud Storage and writes rows there.
 
 Connections: ``google_cloud_default`` and ``genai_batch_vertex``. Airflow Variable: ``genai_batch_bucket``.
 """
@@ -19,7 +19,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
 

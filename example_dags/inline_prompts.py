@@ -1,7 +1,7 @@
-"""A few prompts written in the DAG itself; the task downstream reads the rows.
+"""A few prompts in the DAG itself; the downstream task reads the rows.
 
 Connection: ``genai_batch_default``. Airflow Variable:
-``genai_batch_results``, a folder that every worker sees.
+``genai_batch_results``, a folder that every worker can reach.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
     answer = GenAIBatchOperator(

@@ -1,4 +1,4 @@
-"""Every night: BigQuery writes a request for every text, Vertex AI answers them as one job, a task reports.
+"""Every night, BigQuery writes a request for every text, Vertex AI answers them in one job, and a task reports.
 
 The dataset needs a table ``texts`` with the columns ``id`` and ``text``. Connections:
 ``google_cloud_default`` and ``genai_batch_vertex``. Airflow Variables:
@@ -23,7 +23,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
     write_requests = BigQueryInsertJobOperator(
@@ -42,7 +42,7 @@ with DAG(
             }
         },
     )
-    # A dataset as the destination: the service makes a new table in it every night.
+    # The destination is a dataset, so the service creates a new table in it every night.
     answer = GenAIBatchOperator(
         task_id="answer",
         model="gemini-2.5-flash",

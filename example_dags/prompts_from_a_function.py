@@ -1,4 +1,4 @@
-"""A function makes the prompts, one job for each language; the task downstream reads the rows of all.
+"""A function makes the prompts, one job for each language; the downstream task reads all rows.
 
 Connection: ``genai_batch_default``.
 """
@@ -19,7 +19,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
 

@@ -1,8 +1,8 @@
-"""Every row of a CSV file becomes a request by a template, and its answer comes back beside its columns.
+"""A template turns every row of a CSV file into a request; each answer lands with the columns of its row.
 
 Connection: ``genai_batch_default``. Airflow Variables: ``genai_batch_reviews``, a path or an address in
-object storage of CSV, JSONL or Parquet with a column ``text``, and ``genai_batch_results``, a folder that
-every worker sees.
+object storage of a CSV, JSONL or Parquet file with a column ``text``, and ``genai_batch_results``, a folder
+that every worker can reach.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
     classify = GenAIBatchOperator(

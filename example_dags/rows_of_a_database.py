@@ -1,7 +1,8 @@
-"""A query's rows are asked about, and the typed answers go back to the same database.
+"""The rows of a query become requests, and the typed answers are written back to the same database.
 
-Connections: ``genai_batch_default``; ``warehouse``, of any database that Airflow has a hook for, with the extra
-``sql`` and that database's provider. Airflow Variable: ``genai_batch_results``, a folder that every worker sees.
+Connections: ``genai_batch_default``; ``warehouse``, any database for which Airflow has a hook. Install the extra
+``sql`` and the provider of the database. Airflow Variable: ``genai_batch_results``, a folder that every worker can
+reach.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
 

@@ -1,7 +1,7 @@
-"""Submit now, wait elsewhere: the task that pays ends at once, a sensor waits, a third task fetches the rows.
+"""Submit and wait in separate tasks: the first task ends at once, a sensor waits, and a third task lands the rows.
 
 Connection: ``genai_batch_default``. Airflow Variable:
-``genai_batch_results``, a folder that every worker sees.
+``genai_batch_results``, a folder that every worker can reach.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
-    # What an attempt has paid for, the next one takes up.
+    # A retry reattaches to the job of the attempt before it, so it pays nothing twice.
     default_args={"retries": 2},
 ) as dag:
     submit = GenAIBatchOperator(
@@ -27,7 +27,7 @@ with DAG(
         src=[f"Name a city whose name begins with {letter}." for letter in "ABC"],
         wait=False,
     )
-    # Takes names too, such as a job that another system has submitted.
+    # job_names can also be the name of a job, for example of one that another system has submitted.
     sense = GenAIBatchSensor(task_id="sense", job_names=submit.output, deferrable=True, poke_interval=30)
     fetch = GenAIBatchResultsOperator(
         task_id="fetch",

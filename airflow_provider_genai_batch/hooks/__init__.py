@@ -1,1 +1,1 @@
-"""Airflow connections turned into clients, and flows carried out with them."""
+"""Hooks: they turn Airflow connections into clients, and read and write what Airflow keeps about a task."""

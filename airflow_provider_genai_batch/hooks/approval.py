@@ -1,9 +1,10 @@
-"""A person is asked by Airflow's required actions (3.1 and later).
+"""Asks a person through Airflow's required actions (3.1 and later).
 
-Read in Airflow 3.3.2: a task instance has one question. Until 3.4 a second one shows the text and the options of the
-first, and empties its answer; the row goes along to further attempts. From 3.3 on an answer wakes the task out of any
-deferral, whose trigger then is gone: so none may be open beside one. A task that parks while the answer is there is
-resumed with it at once; so a further attempt closes a question, or comes to its answer, by parking for a moment.
+Source: the code of Airflow 3.3.2. A task instance has one question. Before 3.4, a second question shows the text and
+the options of the first one, and deletes its answer; later attempts keep the same database row. From 3.3 on, an answer
+wakes the task from any deferral and removes the trigger, so no question may be open during a deferral. A task that
+parks when an answer already exists is resumed with it at once. So a later attempt parks for a moment, which closes an
+open question or brings back its answer.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLLECTS = "collects"
-"""Of what is kept beside a question: it is one of an earlier attempt, and is being closed."""
+"""A key in the data kept with a question: the question is one of an earlier attempt, and is being closed."""
 _RESUME = "execute_after_answer"
 _KEY = "genai_batch_approval"
 _OPEN, _APPROVED = "open", "approved"
 _OLDEST = Version("3.1")
 _CLOSES = timedelta(seconds=5)
-"""After which an open question is closed. Airflow 3.3 takes a task for failed that goes on before its scheduler knows
-that the process before has ended, which takes a second."""
+"""How long an open question is waited for before it is closed. Airflow 3.3 considers a task failed if it resumes before
+the scheduler knows that the earlier process has ended, which takes a second."""
 
 
 def check_asking(pilot: Any, airflow: str | None = None) -> None:
-    """Refuse ``approve_above`` where Airflow has no way to ask a person.
+    """Refuse ``approve_above`` if this version of Airflow cannot ask a person.
 
     Args:
-        pilot: of the task.
-        airflow: its version; None: of the one that is here.
+        pilot: the task's parameter.
+        airflow: a version of Airflow; None: the installed one.
 
     Raises:
-        ConfigurationError: it has none.
+        ConfigurationError: this version cannot.
     """
     found = Pilot.of(pilot)
     if found is None or found.approve_above is None:
@@ -77,12 +78,13 @@ def for_good(error: JobError) -> JobError:
 
 
 class Approvals:
-    """The question of a task instance, and what was approved, as Airflow's task state store keeps it (3.3 and later).
+    """The question of a task instance and the approved amount, kept in Airflow's task state store (3.3 and later).
 
-    Without a store nothing is known of earlier attempts; then jobs tell that they were approved, or it is asked again.
+    Without a store nothing is known about earlier attempts. Then existing jobs show that they were approved; otherwise
+    the person is asked again.
 
     Args:
-        context: Airflow's.
+        context: Airflow's context.
     """
 
     def __init__(self, context: Context) -> None:
@@ -90,11 +92,11 @@ class Approvals:
         self._store = StateStore.of(context)
 
     def approved(self) -> Approved | None:
-        """Return what was approved; None: nothing, or nobody says."""
+        """Return what was approved; None: nothing, or it is not known."""
         return read_approved(self._kept().get(_APPROVED))
 
     def close(self, approved: Approved | None) -> None:
-        """Take note that no question is open, and of what was approved since the last time."""
+        """Record that no question is open, and what was approved since the last time."""
         kept = self._kept()
         if approved is not None:
             kept[_APPROVED] = approved.model_dump(mode="json")
@@ -103,7 +105,7 @@ class Approvals:
     def collect(self) -> None:
         """Leave the worker for a moment if an earlier attempt has left a question open.
 
-        Its answer comes back, or that it is closed without one.
+        The task resumes with the answer, or with the news that the question was closed without one.
         """
         asked = self._kept().get(_OPEN)
         if not isinstance(asked, Mapping) or _awaiting() is None:
@@ -123,13 +125,14 @@ class Approvals:
         """Ask, and leave the worker until there is an answer.
 
         Args:
-            question: what is asked.
+            question: the question.
             asked: see `task.pilot.approval.Asked`.
-            memo: what is needed to go on, but not by another attempt.
-            defer: Airflow's own, for where a task that waits for a person is deferred.
+            memo: data that this attempt needs to go on, but another attempt does not.
+            defer: Airflow's own method, for versions in which a task that waits for a person is deferred.
 
         Raises:
-            ApprovalOutdated: people would see an earlier question, for less or to others; Airflow does not retry.
+            ApprovalOutdated: people would see an earlier question, about a smaller amount or for other users. Airflow
+                does not retry the task.
         """
         self._keep({**self._kept(), _OPEN: {**asked}})
         option = self._shown(question)
@@ -155,7 +158,7 @@ class Approvals:
         defer(trigger=trigger, method_name=_RESUME, kwargs={"asked": kept})
 
     def _shown(self, question: Question) -> str:
-        """Open the question, and return the option that approves on the page that people see."""
+        """Open the question, and return the approving option on the page that people see."""
         from airflow.sdk.execution_time import task_runner
         from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
@@ -192,7 +195,7 @@ class Approvals:
 
     def _park(self, asked: Mapping[str, Any], timeout: timedelta | None) -> NoReturn:
         awaiting = _awaiting()
-        assert awaiting is not None  # noqa: S101 - else it is not called
+        assert awaiting is not None  # noqa: S101 - callers have checked it
         raise awaiting(method_name=_RESUME, kwargs={"asked": {**asked}}, timeout=timeout)
 
     def _kept(self) -> dict[str, Any]:
@@ -209,7 +212,7 @@ class Approvals:
 
 
 def _awaiting() -> Any:
-    """Return the exception by which a task waits for a person (3.3 and later); None: there is none."""
+    """Return the exception that makes a task wait for a person (3.3 and later); None: Airflow has none."""
     try:
         from airflow.sdk.exceptions import TaskAwaitingInput
     except ImportError:
@@ -218,7 +221,7 @@ def _awaiting() -> Any:
 
 
 def _defaults(question: Question) -> list[str]:
-    """Return what counts without an answer; where one is waited for without end, it is what closes the question."""
+    """Return the option that counts if nobody answers. Without a timeout, it is the one that closes the question."""
     return [question.on_timeout]
 
 

@@ -1,4 +1,4 @@
-"""An Airflow connection read as a client's configuration."""
+"""Reads an Airflow connection into the configuration of a client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OTHER_CREDENTIALS = {
     "is_anonymous": "Vertex AI answers no anonymous calls: name an account by",
     "idp_issuer_url": "Tokens of an identity provider come from a credential configuration file only: use",
 }
-"""Ways of a Google connection to name an account that are not read here."""
+"""Fields by which a Google connection can name an account, but which this package does not support."""
 _PORT = re.compile(r":\d*$")
 _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name")
 
@@ -31,12 +31,12 @@ _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_n
 def client_config(connection: Connection) -> ClientConfig:
     """Read a connection of type ``genai_batch``, or one of ``google_cloud_platform``, which means Vertex AI.
 
-    May block: a Google connection without ``project`` means that of its account, which a file, the machine or Google
-    knows.
+    This may block: a Google connection without ``project`` uses the project of its account, which is read from a file,
+    from the machine or from Google.
 
     Raises:
-        ConfigurationError: a field cannot be read, or what it says cannot work.
-        TransportError: the account's project could not be asked for now.
+        ConfigurationError: a field cannot be read, or its value cannot work.
+        TransportError: the account's project could not be read now.
     """
     if connection.conn_type not in (CONN_TYPE, _GOOGLE_TYPE):
         msg = (
@@ -75,7 +75,7 @@ def client_config(connection: Connection) -> ClientConfig:
 
 
 def _extra(connection: Connection) -> Mapping[str, Any]:
-    """Return the extra's fields. None of its text is shown, because it may be a secret."""
+    """Return the fields of the extra. Errors show none of its text, because it may be secret."""
     if not connection.extra:
         return {}
     try:
@@ -95,7 +95,7 @@ def _extra(connection: Connection) -> Mapping[str, Any]:
 
 
 def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:
-    """Refuse what would leave it open who acts, and is billed."""
+    """Refuse fields that would leave it unclear which account acts and is billed."""
     for name, why in _OTHER_CREDENTIALS.items():
         if name in extra and str(extra[name]).lower() != "false":
             msg = (
@@ -111,7 +111,7 @@ def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:
 
 
 def _configuration(value: Any) -> Any:
-    """Return a credential configuration: the path of one as it is, its text read."""
+    """Return a credential configuration: a path unchanged, JSON text parsed."""
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         return value
     return _json_object(value, "credential_config_file")
@@ -133,7 +133,7 @@ def _backend(extra: Mapping[str, Any], *, google: bool) -> Backend:
 
 
 def _host(connection: Connection) -> str | None:
-    """Return the base URL: the Host field, whose scheme and port may have gone to fields of their own."""
+    """Return the base URL from the Host field; its scheme and port may be in the Schema and Port fields."""
     host = connection.host
     if not host:
         return None
@@ -160,7 +160,7 @@ def _json_object(value: Any, name: str) -> dict[str, Any] | None:
 
 
 def _limits(value: Any, name: str) -> dict[str, int]:
-    """Read a number for every model, or an object of numbers by model."""
+    """Read one number for every model, or an object with a number for each model."""
     if value is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The form of a connection, for Airflow to show without importing the hook."""
+"""The form of a connection, which Airflow can show without importing the hook."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "storage_endpoint": _field("Cloud Storage endpoint", "Base URL, for an emulator or a private endpoint."),
     "bigquery_endpoint": _field("BigQuery endpoint", "Base URL, for an emulator or a private endpoint."),
 }
-"""Fields of the extra of a connection of type ``genai_batch``."""
+"""The fields in the extra of a connection of type ``genai_batch``."""
 
 BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "login"],
-    # Errors and pages speak of Password and Host, as all that is not this form does.
+    # Errors, the documentation and the rest of Airflow call these fields Password and Host.
     "relabeling": {"password": "Password (Gemini API key)", "host": "Host (base URL override)"},
     "placeholders": {
         "host": "https://…, an emulator, a private endpoint or a proxy",

@@ -1,4 +1,4 @@
-"""Outlet events and label of a decorated function, kept over a deferral: it is not called again after that.
+"""Keeps the outlet events and the label of a decorated function over a deferral, after which it is not called again.
 
 A function may add to the events of its task's outlets, name assets for an alias, and put values into the context for
 ``map_index_template``.
@@ -19,7 +19,7 @@ _LABEL = "genai_batch_map_index"
 
 
 def events_of(context: Context, outlets: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return the events of outlets as they are so far, as JSON; nothing of those that have none."""
+    """Return the current events of outlets as JSON; outlets without events are left out."""
     kept = []
     for name, accessor in _accessors(context, outlets):
         aliased = [_named(event) for event in _alias_events(accessor)]
@@ -32,7 +32,7 @@ def events_of(context: Context, outlets: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def give_back(context: Context, outlets: Iterable[Any], kept: Iterable[Mapping[str, Any]]) -> None:
-    """Add events that were kept to what is there; what the function did again is not there twice."""
+    """Add the kept events to the current ones. If the function was called again, nothing is added twice."""
     by_name = {str(event.get("outlet")): event for event in kept}
     for name, accessor in _accessors(context, outlets):
         event = by_name.get(name, {})
@@ -46,10 +46,10 @@ def give_back(context: Context, outlets: Iterable[Any], kept: Iterable[Mapping[s
 
 
 def label_of(task: BaseOperator, context: Context) -> str | None:
-    """Render ``map_index_template`` with what the function put into the context.
+    """Render ``map_index_template`` with the values that the function put into the context.
 
     Returns:
-        None: there is none, or it needs what comes later, and is rendered at the end.
+        The label. None: there is no template, or it needs later values and is rendered at the end.
     """
     from jinja2 import TemplateError
 
@@ -64,7 +64,7 @@ def label_of(task: BaseOperator, context: Context) -> str | None:
 
 
 def keep_label(context: Context, label: Any) -> None:
-    """Let ``map_index_template`` give a label that was rendered before a deferral."""
+    """Make ``map_index_template`` return a label that was rendered before a deferral."""
     from airflow.providers.common.compat.sdk import context_merge
 
     if isinstance(label, str):
@@ -72,7 +72,7 @@ def keep_label(context: Context, label: Any) -> None:
 
 
 def _accessors(context: Context, outlets: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Give the name and the events of each outlet that can have some."""
+    """Yield the name and the events of each outlet that can have events."""
     events: Any = context.get("outlet_events")
     if events is None:
         return
@@ -84,7 +84,7 @@ def _accessors(context: Context, outlets: Iterable[Any]) -> Iterator[tuple[str, 
 
 
 def _alias_events(accessor: Any) -> Iterable[Any]:
-    """Return what was added for an alias; Airflow 2 calls assets datasets."""
+    """Return the events that were added for an alias. Airflow 2 calls assets datasets."""
     name = "asset_alias_events" if hasattr(accessor, "asset_alias_events") else "dataset_alias_events"
     found: Iterable[Any] = getattr(accessor, name, ())
     return found

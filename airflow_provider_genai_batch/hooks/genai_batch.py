@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection turned into clients."""
+"""The hook: it turns an Airflow connection into clients."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class GenAIBatchHook(BaseHook):
         return GenAIBatchClient(self.config())
 
     async def get_async_conn(self) -> AsyncGenAIBatchClient:
-        """Return a client for the running event loop; the connection is looked up without blocking it.
+        """Return a client for the running event loop. Looking up the connection does not block the loop.
 
         Raises:
             ConfigurationError: the connection cannot be used.
@@ -78,7 +78,7 @@ class GenAIBatchHook(BaseHook):
         """List one job, which needs the credentials but costs nothing.
 
         Returns:
-            Whether that worked, and a sentence for the user.
+            Whether it worked, and a sentence for the user.
         """
         asked = ""
         try:
@@ -92,12 +92,12 @@ class GenAIBatchHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Shape the connection form before Airflow 3.2, which reads it from the provider's description."""
+        """Describe the connection form to Airflow before 3.2; later versions read the provider's description."""
         return {name.replace("-", "_"): value for name, value in BEHAVIOUR.items()}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give the form's fields, likewise."""
+        """Return the form's fields to Airflow before 3.2."""
         from wtforms import PasswordField, StringField  # type: ignore[import-untyped]  # it has no types
 
         return {
@@ -110,7 +110,7 @@ class GenAIBatchHook(BaseHook):
 
 @contextmanager
 def open_client(conn_id: str) -> Iterator[GenAIBatchClient]:
-    """Open a client of a connection, and close it at the end of the block.
+    """Open a client of a connection and close it at the end of the block.
 
     Raises:
         ConfigurationError: the connection cannot be used.
@@ -124,7 +124,7 @@ def open_earlier_client(conn_id: str) -> Iterator[GenAIBatchClient]:
     """Open a client of a connection that an earlier attempt recorded.
 
     Raises:
-        ConfigurationError: it does not exist any more, or cannot be used.
+        ConfigurationError: the connection no longer exists, or cannot be used.
     """
     try:
         client = GenAIBatchHook(conn_id).get_conn()
@@ -143,21 +143,22 @@ def read_rows(
     keep: str | None = None,
     truncated: str = "ok",
 ) -> Iterator[ResultRow]:
-    """Give the rows of a manifest one by one; memory does not grow with their number.
+    """Yield the rows of a manifest one by one; memory does not grow with their number.
 
     Args:
         manifest: the XCom of an operator or sensor of this package; or several, as a mapped task returns them.
         conn_id: the connection of the task that returned it.
-        output_type: that task's, to read answers that did not land; the manifest does not contain it.
-        keep: likewise.
-        truncated: likewise.
+        output_type: the task's own setting, needed to read answers that did not land; the manifest does not contain it.
+        keep: the task's own setting, as for `output_type`.
+        truncated: the task's own setting, as for `output_type`.
 
     Raises:
-        ManifestError: it is not a manifest.
-        InputError: a job has not ended, or a file is not there, or it is not the one that was landed. One with as many
-            rows is refused at once; of too many rows one is not given, of too few it is known at the end.
+        ManifestError: the value is not a manifest.
+        InputError: a job has not ended, or a file does not exist, or it is not the file that was landed. A file with
+            the right number of rows is refused before its first row; one with too many rows before the first surplus
+            row; one with too few rows at its end.
         UnsupportedError: the rows are in BigQuery.
-        CallError: the service does not return them (any more).
+        CallError: the service does not return the rows, or no longer does.
     """
     from airflow_provider_genai_batch.task.landing.read_rows import rows_of
 

@@ -1,4 +1,4 @@
-"""One async client and one poller per connection and event loop, for as long as somebody uses them."""
+"""One async client and one poller per connection and event loop, kept for as long as a trigger uses them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from airflow_provider_genai_batch.client.polling.poller import JobPoller
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 
 STAYS_REFUSED = 30.0
-"""Seconds for which a connection that was read anew is not read again: thousands may wait with a revoked key."""
+"""Seconds before a connection that was read again is read once more: thousands may wait with a revoked key."""
 
 _AT_ONCE = 50
-"""Borrowers that go on in one turn of the event loop."""
+"""How many borrowers continue in one turn of the event loop."""
 
 
 @dataclass
@@ -24,16 +24,16 @@ class _Lease:
     poller: asyncio.Task[JobPoller]
     users: int = 0
     anew: float | None = None
-    """When it took the place of one whose credentials were refused."""
+    """When it replaced a lease whose credentials were refused, in monotonic seconds; None: it replaced none."""
     successor: _Lease | None = None
-    """What took its own place; it stays for as long as somebody may come over from here."""
+    """The lease that replaced this one; it stays open for as long as a borrower of this one may need it."""
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    """Who came before the connection was there."""
+    """Borrowers that came before the connection was ready."""
 
     async def lent(self) -> JobPoller:
-        """Return the poller when it is there.
+        """Return the poller when it is ready.
 
-        Thousands may wait for it. They go on some at a time, or none but they could run meanwhile.
+        Thousands may wait for it. They continue in small groups, so that other coroutines can run in between.
         """
         if self.waiting or not self.poller.done():
             if not self.waiting:
@@ -53,7 +53,7 @@ class _Lease:
 
     @property
     def over(self) -> bool:
-        """Whether the next borrower gets another one; whoever has this one keeps it."""
+        """Whether the next borrower gets a new lease; current borrowers keep this one."""
         if not self.poller.done():
             return False
         if self.poller.cancelled() or self.poller.exception() is not None:
@@ -67,15 +67,15 @@ _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakK
 
 
 def lent() -> list[str]:
-    """Return the connections whose poller somebody on this event loop has."""
+    """Return the connections whose pollers are in use on this event loop."""
     return [*_leases.get(asyncio.get_running_loop(), ())]
 
 
 class shared_poller:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much
-    """Lend the loop's poller of a connection, and its client with it; the last one out closes them.
+    """Lends the loop's poller of a connection, with its client; the last borrower closes them.
 
-    The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
-    of the others along. It is looked up anew once its credentials were refused: a key may have been rotated.
+    The first borrower starts the look-up of the connection, and all share it; it goes on if the first borrower is
+    cancelled. The connection is looked up again once its credentials were refused, because a key may have been rotated.
     """
 
     __slots__ = ("_conn_id", "_lease")
@@ -85,7 +85,7 @@ class shared_poller:  # noqa: N801 - used as a function; a generator's frame for
         self._lease: _Lease | None = None
 
     async def __aenter__(self) -> JobPoller:
-        """Borrow."""
+        """Borrow the poller."""
         leases = _leases.setdefault(asyncio.get_running_loop(), {})
         lease = leases.get(self._conn_id)
         if lease is None:
@@ -97,7 +97,7 @@ class shared_poller:  # noqa: N801 - used as a function; a generator's frame for
         lease.users += 1
         try:
             return await lease.lent()
-        except BaseException:  # of a cancelled borrower, too, nobody else would give it back
+        except BaseException:  # also if the borrower is cancelled: nobody else would give it back
             await self._give_back(lease)
             raise
 
@@ -105,7 +105,7 @@ class shared_poller:  # noqa: N801 - used as a function; a generator's frame for
         return _Lease(asyncio.ensure_future(_poller(self._conn_id)), **more)
 
     async def __aexit__(self, *_: object) -> None:
-        """Give back."""
+        """Give the poller back."""
         assert self._lease is not None  # noqa: S101 - it was entered
         await self._give_back(self._lease)
 

@@ -1,4 +1,4 @@
-"""Queries of databases, by Airflow's own hooks for them. Loaded when a task runs."""
+"""Runs database queries through Airflow's own hooks. Loaded when a task runs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from airflow_provider_genai_batch.task.inputs.queries.rows import QueryRows, wor
 log = logging.getLogger(__name__)
 
 _NAMED = ("psycopg2", "psycopg")
-"""Drivers whose cursor is at the server if it has a name; without one it holds all rows at the client."""
+"""Drivers whose named cursors leave the rows on the server; unnamed ones load all rows into the client."""
 _UNBUFFERED = {"MySQLdb": "MySQLdb.cursors", "pymysql": "pymysql.cursors"}
-"""Drivers whose ``SSCursor`` leaves rows at the server, and where that is."""
+"""Drivers whose ``SSCursor`` leaves the rows on the server, and the module that has it."""
 _STREAMING = ("sqlite3", "mysql", "oracledb", "pyodbc", "pymssql", "trino", "prestodb", "vertica_python")
-"""Drivers whose cursors fetch rows as they are asked for."""
+"""Drivers whose cursors fetch rows on demand."""
 
 
 @contextmanager
 def open_query(query: SqlSource) -> Iterator[QueryRows]:
-    """Run a query; its rows can be read until the block ends. Nothing that it did is committed.
+    """Run a query whose rows can be read until the block ends. No change that the query makes is committed.
 
     Raises:
-        ConfigurationError: there is no such connection, or it is of no database.
+        ConfigurationError: there is no such connection, or it is not one of a database.
         InputError: the database refuses the query, or cannot be reached.
+        UnsupportedError: the extra ``sql`` is not installed.
     """
     hook = _hook(query.conn_id)
     log.info("Running %s.", words_of(query))
@@ -46,7 +47,7 @@ def open_query(query: SqlSource) -> Iterator[QueryRows]:
             cursor = stack.enter_context(closing(_cursor(connection)))
             given = () if query.parameters is None else (query.parameters,)
             cursor.execute(query.sql, *given)
-            # psycopg2 knows the columns of a cursor at the server only when it has fetched from it.
+            # psycopg2 knows the columns of a server-side cursor only after the first fetch.
             first = cursor.fetchmany(query.chunk)
             if cursor.description is None:
                 msg = f"{words_of(query)} gives no rows: sql is one statement that does, such as SELECT"
@@ -91,7 +92,7 @@ def _hook(conn_id: str) -> Any:
 
 
 def _cursor(connection: Any) -> Any:
-    """Open a cursor that leaves rows at the server, where the driver has one."""
+    """Open a cursor that leaves the rows on the server, if the driver has one."""
     drivers = [kind.__module__.partition(".")[0] for kind in type(connection).__mro__]
     if any(driver in _NAMED for driver in drivers):
         return connection.cursor(f"genai_batch_{uuid4().hex}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def owner_of(context: Context) -> Owner:
-    """Return a task instance as its jobs carry it."""
+    """Return the name, key, labels and times of a task instance."""
     ti: Any = context["ti"]
     begin, key = begin_of(context), key_of(context)
     labels = {
@@ -26,24 +26,26 @@ def owner_of(context: Context) -> Owner:
 
 
 def key_of(context: Context) -> str:
-    """Return the key of the task instance: the same in all its tries, and no other one's.
+    """Return the key of the task instance: the same in all its tries, and different from every other one's.
 
-    The region that Airflow 3.4 gives to a task in a loop is no part of it: clearing the loop's gate makes another one.
+    It does not contain the region that Airflow 3.4 gives to a task in a loop, because clearing the loop's gate changes
+    the region.
     """
     ti: Any = context["ti"]
     return task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, iteration_of(context))
 
 
 def iteration_of(context: Context) -> int | None:
-    """Return the iteration of the Task Loop (Airflow 3.4) that a task instance is in; None outside of loops."""
+    """Return the iteration of the Task Loop (Airflow 3.4) in which a task instance runs; None outside of loops."""
     loop: Any = context.get("loop")
     return None if loop is None else int(loop.index)
 
 
 def begin_of(context: Context) -> float | None:
-    """Give a moment before which no task of this run can have begun, in seconds since the epoch.
+    """Return a moment before which no task of this run can have begun, in seconds since the epoch.
 
-    Before Airflow 3 nobody says so. A run that a user triggers, or a backfill, may begin within its interval.
+    Before Airflow 3 only the start of the data interval is known: a manual run, or a backfill, may begin within its
+    interval.
     """
     run: Any = context["dag_run"]
     begin = getattr(run, "run_after", None) or getattr(run, "data_interval_start", None)
@@ -51,9 +53,9 @@ def begin_of(context: Context) -> float | None:
 
 
 def first_try_of(context: Context) -> int:
-    """Return the number of the try with which the task instance began, or began anew when it was last cleared.
+    """Return the number of the first try of the task instance, or of the first try after it was last cleared.
 
-    Clearing adds the tries that there were to those that there may be. Airflow reckons so itself.
+    Clearing adds the tries so far to ``max_tries``. Airflow computes the first try in the same way.
     """
     ti: Any = context["ti"]
     most, retries = getattr(ti, "max_tries", None), getattr(getattr(ti, "task", None), "retries", None)
@@ -63,9 +65,9 @@ def first_try_of(context: Context) -> int:
 
 
 def times_of(context: Context) -> RunTimes:
-    """Return the times of the run that no retry changes, in the DAG's own timezone.
+    """Return the times of the run that no retry changes, with the DAG's timezone.
 
-    The begin of a run that a user triggers is its logical date before Airflow 3.
+    Before Airflow 3, a manual run begins at its logical date.
     """
     run, dag = context["dag_run"], context.get("dag")
     begin = getattr(run, "run_after", None) or getattr(run, "logical_date", None)

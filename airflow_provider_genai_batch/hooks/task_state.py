@@ -1,4 +1,4 @@
-"""The state of a task instance, to see whether it still waits: Airflow stops processes for many reasons."""
+"""Reads the state of a task instance, to see whether it still waits: Airflow stops processes for many reasons."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from airflow_provider_genai_batch.printable import printable
 log = logging.getLogger(__name__)
 
 _OUTSIDE = str(UUID(int=0))
-"""The region of task instances that are in no loop."""
+"""The region of task instances outside of loops."""
 
 
 def has_left(ti: Any, *states: str) -> bool:
-    """Tell whether a task instance is in none of these states any more: killed, cleared, marked, or its run deleted.
+    """Return whether a task instance has left these states: it was killed, cleared or marked, or its run was deleted.
 
-    A process is also stopped when Airflow's API server is away, a machine is drained, or a trigger moves to another
-    triggerer. Then the state is what it was, and the next attempt reattaches to the job, which is paid for. So is it
-    when Airflow does not answer.
+    Airflow also stops a process when its API server does not answer, a machine is drained, or a trigger moves to
+    another triggerer. Then the state has not changed, and the next attempt reattaches to the job, which is paid for. If
+    Airflow does not return the state, this function assumes that it has not changed.
 
-    In a Task Loop (Airflow 3.4) only an end is known, such as one that a user set, and only in its own process:
-    asked for its state, Airflow answers with that of the loop's latest iteration. A cleared one counts as not having
-    left, and its next attempt takes the job up.
+    In a Task Loop (Airflow 3.4), only the end of an iteration is known, such as one that a user set, and only in its
+    own process: if asked for the state, Airflow returns that of the loop's latest iteration. A cleared iteration counts
+    as unchanged, and its next attempt reattaches to the job.
 
     Args:
-        ti: anything with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``, and the ``region_id`` and
-            ``region_index`` that Airflow 3.4 gives.
-        states: in which it still wants its job, such as ``running`` or ``deferred``.
+        ti: any object with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``, and in Airflow 3.4 ``region_id`` and
+            ``region_index``.
+        states: the states in which the task still wants its job, such as ``running`` or ``deferred``.
     """
     try:
         if in_loop(ti):
             return _end_in_loop(ti) is not None
         return state_of(ti) not in states
-    except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
+    except Exception as error:  # noqa: BLE001 - Airflow can fail in any way; then the job keeps running
         log.warning(
             "Airflow did not return the state of task %s, so its job is left alone: %s",
             ti.task_id,
@@ -44,13 +44,13 @@ def has_left(ti: Any, *states: str) -> bool:
 
 
 def in_loop(ti: Any) -> bool:
-    """Tell whether a task instance is in a Task Loop, where its map index does not say which one it is."""
+    """Return whether a task instance is in a Task Loop, where the map index does not identify it."""
     region = getattr(ti, "region_id", None)
     return region is not None and str(region) != _OUTSIDE
 
 
 def _end_in_loop(ti: Any) -> str | None:
-    """Ask Airflow 3.4 how this iteration ended; None: it goes on, or nobody knows of it (any more)."""
+    """Ask Airflow 3.4 how this iteration ended; None: it has not ended, or Airflow does not know it."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     here = (ti.task_id, str(ti.region_id), ti.region_index)
@@ -61,7 +61,7 @@ def _end_in_loop(ti: Any) -> str | None:
 
 
 def state_of(ti: Any) -> str | None:
-    """Ask Airflow for the state; None: it was cleared, or there is no such task instance (any more)."""
+    """Ask Airflow for the state; None: it was cleared, or there is no such task instance."""
     try:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     except ImportError:
@@ -69,12 +69,12 @@ def state_of(ti: Any) -> str | None:
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
     )
-    # By run and task; a mapped task is named with its index there, but there is one at most.
+    # The states are by run and task. A mapped task is named with its index there, but there is at most one.
     return next(iter(states.get(ti.run_id, {}).values()), None)
 
 
 def _state_in_database(ti: Any) -> str | None:
-    """Ask as processes before Airflow 3 do."""
+    """Read the state from the database, as processes before Airflow 3 may."""
     from airflow.models import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import select

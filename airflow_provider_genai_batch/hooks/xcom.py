@@ -1,4 +1,4 @@
-"""Requests and rows as XComs: Airflow deserializes objects of trusted classes only."""
+"""Makes requests and rows usable as XComs: Airflow deserializes only objects of trusted classes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _CLASSES = (
     "airflow_provider_genai_batch.models.row.ResultRow",
 )
 _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")
-"""Of Airflow 3.2 and later, and of those before."""
+"""The module in Airflow 3.2 and later, and the one in earlier versions."""
 
 
 def trust_models() -> None:
     """Let this process pull `BatchRequest` and `ResultRow`, as ``[core] allowed_deserialization_classes`` would.
 
-    They hold plain data. Done where a DAG file imports an operator, a decorator or the hook of this package. Airflow
-    has a function for it since 3.3, which wants the classes themselves; its set of names does without loading them.
+    They hold plain data. This runs when a DAG file imports an operator, a decorator or the hook of this package.
+    Airflow has a function for this since 3.3, but it needs the classes themselves; its set of names does not, so the
+    classes need not be imported.
     """
     for name in _SERDES:
         try:

@@ -1,4 +1,4 @@
-"""Links on the page of a task: to its job, and to its rows. They are there while the task is deferred."""
+"""Links on the page of a task, to its job and to its rows. They are shown also while the task is deferred."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class _StoredLink(BaseOperatorLink):
-    """A link whose address is stored as an XCom: Airflow 3 reads that by its key, Airflow 2 calls this class."""
+    """A link whose address is stored as an XCom. Airflow 3 reads the XCom by its key; Airflow 2 calls this class."""
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Return what was stored. Airflow 3 asks at the end of every process of a task, and stores it once more."""
+        """Return the stored address. At the end of every process of a task, Airflow 3 stores what this returns."""
         stored: Mapping[str, str] | None = getattr(operator, "links", None)
-        if stored is not None:  # asking for an XCom that is not there puts an error into the task's log
+        if stored is not None:  # reading a missing XCom logs an error in the task's log
             return stored.get(self.xcom_key, "")
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
@@ -47,12 +47,12 @@ class GenAIBatchRowsLink(_StoredLink):
 def store_links(
     context: Context, jobs: Sequence[BatchJob], project: str | None, results_uri: str | None
 ) -> dict[str, str]:
-    """Store the links of jobs that were submitted; trouble with that is no reason to lose the jobs.
+    """Store the links to submitted jobs. An error here is only logged, so that the jobs are not lost.
 
     Args:
-        context: Airflow's.
-        jobs: of the task.
-        project: the connection's.
+        context: Airflow's context.
+        jobs: the jobs of the task.
+        project: the project of the connection.
         results_uri: where rows will land.
 
     Returns:
@@ -68,6 +68,6 @@ def store_links(
     for key, link in links.items():
         try:
             context["ti"].xcom_push(key=key, value=link)
-        except Exception as error:  # noqa: BLE001 - XComs are kept in many ways, which fail in ways of their own
+        except Exception as error:  # noqa: BLE001 - each XCom backend has errors of its own
             log.warning("The link to %s is not shown: %s", link, printable(str(error)))
     return links

@@ -1,4 +1,4 @@
-"""Addresses of Google's own pages. They are made of names only and contain no secrets."""
+"""Addresses of Google's own pages. They consist only of names and contain no secrets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 CONSOLE = "https://console.cloud.google.com"
 AI_STUDIO = "https://aistudio.google.com/batches"
-"""Lists the batches of the signed-in user; Google documents no page for a single batch."""
+"""The list of the signed-in user's batches; Google documents no page for a single batch."""
 _JOB = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
 
 
 def job_page(jobs: Sequence[BatchJob], project: str | None) -> str:
-    """Return the page of a job, or of several the list that has them; empty for none.
+    """Return the page of a job, or for several jobs the list that contains them; empty for none.
 
-    Source of Vertex AI's: the links of apache-airflow-providers-google, ``google.cloud.links.vertex_ai``.
+    Source of the addresses for Vertex AI: apache-airflow-providers-google, ``google.cloud.links.vertex_ai``.
 
     Args:
-        jobs: of one service.
-        project: the connection's.
+        jobs: jobs of one service.
+        project: the project of the connection.
     """
     if not jobs:
         return ""
@@ -43,8 +43,8 @@ def rows_page(address: str | None, project: str | None, *, is_object: bool = Fal
 
     Args:
         address: ``gs://bucket/object``, ``gs://bucket/prefix/`` or ``bq://project.dataset.table``.
-        project: the connection's.
-        is_object: it is the address of an object; else of all below it.
+        project: the project of the connection.
+        is_object: whether the address is one of an object, not of a prefix.
     """
     scheme, _, place = (address or "").partition("://")
     of_project = f"project={quote(project or '')}"

@@ -1,4 +1,4 @@
-"""A notifier for callbacks of this package's tasks: how the rows turned out, why, what they cost, where to look."""
+"""A notifier for callbacks of this package's tasks: it reports rows, causes of failures, cost, jobs and the log."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 _NAMED = 3
-"""Most jobs whose names are shown."""
+"""The most jobs whose names are shown."""
 
 
 class GenAIBatchNotifier(BaseNotifier):
     """Sends a few lines about a task: its state, rows by status, causes, cost, jobs, and the address of its log.
 
     Args:
-        send: takes the text and sends it, for example by another notifier, a hook or a webhook.
-        **kwargs: of Airflow's notifiers.
+        send: called with the text; it sends the text, for example by another notifier, a hook or a webhook.
+        **kwargs: parameters of Airflow's notifiers.
 
     Use it as ``on_failure_callback``, ``on_retry_callback`` or ``on_success_callback`` of a task.
     """
@@ -31,12 +31,12 @@ class GenAIBatchNotifier(BaseNotifier):
         self.send = send
 
     def notify(self, context: Context) -> None:
-        """Send."""
+        """Send the text."""
         self.send(message(context))
 
 
 def message(context: Context) -> str:
-    """Return the text about the task of a callback's context. It contains no prompts and no answers."""
+    """Return the text about the task in a callback's context. It contains no prompts and no answers."""
     ti, error = context["ti"], context.get("exception")
     manifest = _manifest(ti, error)
     ended = getattr(ti, "state", None) or "success"

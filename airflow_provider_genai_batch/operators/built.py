@@ -1,7 +1,7 @@
-"""Checks of a task when it is built, which is when its DAG is parsed.
+"""Checks of an operator's parameters when it is built, which is when its DAG is parsed.
 
-What is known then is checked then: what is no template and no output of another task. All of it is checked again, with
-the rest, before anything is paid. Of a mapped task Airflow builds an instance when it runs, so that is when it is said.
+Only known values are checked then: not templates, and not outputs of other tasks. All parameters are checked again
+before anything is paid. Airflow builds an instance of a mapped task when it runs, so its errors appear then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.task.settings.known import is_known, stands_fo
 
 
 def check_order(task: Any) -> None:
-    """Refuse a `GenAIBatchOperator` that cannot work, whatever is still to be rendered.
+    """Refuse a `GenAIBatchOperator` that cannot work, whatever its templates will be.
 
     Raises:
         ConfigurationError, InputError: the message names the parameter.
@@ -53,7 +53,7 @@ def check_order(task: Any) -> None:
 
 
 def _check_table(task: Any, source: Any) -> None:
-    """Check what is asked about the rows of a table in BigQuery, as far as it is known; refuse it of other sources."""
+    """Check the settings for rows of a BigQuery table, as far as they are known; refuse them for other sources."""
     from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
     from airflow_provider_genai_batch.task.tables import ask
 
@@ -64,7 +64,7 @@ def _check_table(task: Any, source: Any) -> None:
         if is_known([one for one in (task.key, task.columns) if one is not None]):
             RowSettings.of(task.key, task.columns)
         return
-    # Otherwise the connection says whether rows pass the worker.
+    # Otherwise the connection decides whether rows pass through the worker.
     ask.refuse_landing(task, streamed=True if task.validate == "python" else None)
     settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS if name != "validate"}
     settings["results_uri"] = task.results_uri
@@ -85,7 +85,7 @@ def _check_table(task: Any, source: Any) -> None:
 
 
 def check_results(task: Any) -> None:
-    """Refuse a `GenAIBatchResultsOperator` that cannot work, whatever is still to be rendered.
+    """Refuse a `GenAIBatchResultsOperator` that cannot work, whatever its templates will be.
 
     Raises:
         ConfigurationError, InputError: the message names the parameter.
@@ -116,7 +116,7 @@ def check_results(task: Any) -> None:
 
 
 def _known_source(task: Any) -> Any:
-    """Read what `src` names, where it is known; requests are data, whatever they hold."""
+    """Read the source that `src` names, if it is known. Requests in it are data, whatever they contain."""
     src = task.src
     if src is None or isinstance(src, Iterator) or stands_for_more(src):
         return None
@@ -130,7 +130,7 @@ def _known_source(task: Any) -> Any:
 
 
 def _check_tiers(task: Any, source: Any) -> None:
-    """Refuse to ask at once what neither service has there, and what only a job can read."""
+    """Refuse immediate calls to models that neither service offers there, or of inputs that only a job can read."""
     from airflow_provider_genai_batch.task.checks.at_once import tiers_at_once
 
     wanted = tiers_at_once(task)
@@ -153,7 +153,7 @@ def _check_tiers(task: Any, source: Any) -> None:
 
 
 def _check_answers(task: Any, source: Any) -> None:
-    """Check what answers are to be, and the fields of every request."""
+    """Check the type of the answers, and the fields of every request."""
     defaults = task.request_defaults if is_known(task.request_defaults) else None
     if task.output_type is not None:
         from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
@@ -169,7 +169,7 @@ def _check_answers(task: Any, source: Any) -> None:
 
 
 def _check_ready_by(task: Any, source: Any) -> None:
-    """Refuse a deadline for which nothing could be asked otherwise."""
+    """Refuse a deadline if the requests can only be submitted as a batch job."""
     from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
@@ -184,7 +184,7 @@ def _check_ready_by(task: Any, source: Any) -> None:
 
 
 def _check_fallbacks(task: Any, source: Any) -> None:
-    """Refuse fallbacks that no service could ask."""
+    """Refuse fallbacks that no service offers."""
     from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.settings.fallback import read_fallbacks
     from airflow_provider_genai_batch.models.tier import Tier
@@ -207,7 +207,7 @@ def _check_fallbacks(task: Any, source: Any) -> None:
 
 
 def _check_media(task: Any) -> None:
-    """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
+    """Refuse a task whose requests all ask for pictures or sound, if these would not be kept."""
     from airflow_provider_genai_batch.task.checks.checks import keeps_media
 
     if keeps_media(task) or not is_known([task.model, task.request_defaults]):
@@ -231,7 +231,7 @@ def _runs(model: Any, backend: Any) -> bool:
 
 
 def _check_for_some_service(check: Callable[[Any], object], backends: Sequence[Any] | None = None) -> None:
-    """Refuse what neither service takes: which one it is, the connection says when the task runs."""
+    """Refuse what neither service accepts; the connection decides which service it is when the task runs."""
     from airflow_provider_genai_batch.models.base import Backend
 
     refusals: list[GenAIBatchError] = []
@@ -242,7 +242,7 @@ def _check_for_some_service(check: Callable[[Any], object], backends: Sequence[A
             refusals.append(error)
         else:
             return
-    # What neither service runs is said, rather than that a name is one of the other service.
+    # An error that neither service can do this says more than one that the name belongs to the other service.
     raise next((error for error in refusals if isinstance(error, UnsupportedError)), refusals[0])
 
 

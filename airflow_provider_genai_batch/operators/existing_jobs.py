@@ -23,7 +23,7 @@ trust_models()
 
 
 class _JobsOperator(BaseOperator):
-    """Acts on jobs by name."""
+    """Base of operators that act on jobs by name."""
 
     template_fields: Sequence[str] = ("job_names", "conn_id")
 
@@ -47,14 +47,14 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``, or ``bq://p.d.t``, a table with
             typed columns.
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files.
-        src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
-            them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
-            assumed to have asked them together. Without it rows are what the jobs say.
-        ordered: land rows in the order of the input; with keys of your own that needs `src`.
-        output_type: what answers are to be; each is checked against it.
+        src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, but not sent. With
+            them, each row is joined to its request: missing rows are named, and rows of other requests are dropped. All
+            jobs together are assumed to be for these requests. Without `src`, the rows are those of the jobs.
+        ordered: land rows in the order of the input; with keys of your own this needs `src`.
+        output_type: the type of the answers; each answer is checked against it.
         keep: ``response`` lands the service's own response with each row.
-        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
-            have a type, it is always invalid.
+        truncated: status of an answer that was cut off at a token limit: ``ok`` or ``invalid``. If answers have a type,
+            it is always ``invalid``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
 
@@ -93,11 +93,11 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         check_results(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Land and settle."""
+        """Land the rows and return the manifest."""
         return self.settled(context, self._land)
 
     def lineage(self) -> Any:
-        """Return where rows come from and go."""
+        """Return the sources and destinations of the rows."""
         from airflow_provider_genai_batch.reporting.lineage import lineage_of_landing
 
         return lineage_of_landing(self, self.outcome)
@@ -145,7 +145,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
 class GenAIBatchCancelOperator(_JobsOperator):
     """Request the cancellation of jobs. A job that has ended or is gone is not an error.
 
-    It does not wait until they end; what they have answered by then is paid.
+    The operator does not wait until they end. Answers that they have given by then are billed.
 
     Args:
         job_names: a name, several, or a manifest.
@@ -156,7 +156,7 @@ class GenAIBatchCancelOperator(_JobsOperator):
     """
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
-        """Cancel."""
+        """Cancel the jobs."""
         from airflow_provider_genai_batch.client.cancel import cancel_jobs
 
         names = self._names()
@@ -176,7 +176,7 @@ class GenAIBatchDeleteOperator(_JobsOperator):
     """
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
-        """Delete."""
+        """Delete the jobs."""
         names = self._names()
         with open_client(self.conn_id) as client:
             for name in names:

@@ -1,4 +1,4 @@
-"""A task group that asks a large input in parts, by many workers, and leaves one table."""
+"""A task group that splits a large input into parts for many workers, and merges the rows into one table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_ONE_TASK = {
     "checks": "each part would be checked by itself: check the merged table in a task of its own",
     "on_check": "there are no checks",
 }
-"""Parameters of `GenAIBatchOperator` that mean nothing for parts, and why."""
+"""Parameters of `GenAIBatchOperator` that make no sense for parts, and the reasons."""
 _ALL_MAY_FAIL = 1.0
 
 
@@ -45,31 +45,31 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
     outlets: Any = None,
     **settings: Any,
 ) -> TaskGroup:
-    """Ask a large input in parts, each in its own mapped task, and merge their rows into one table.
+    """Submit a large input in parts, each in its own mapped task, and merge their rows into one table.
 
     The group has three tasks: ``split``, the mapped ``ask`` (`GenAIBatchOperator`), and ``merge``, which returns the
-    manifest of all: ``group["merge"].output``. Each part keeps all promises of a single task.
+    manifest of all parts: ``group["merge"].output``. Each part has all guarantees of a single task.
 
     Args:
-        group_id: of the task group.
+        group_id: the id of the task group.
         model: as for `GenAIBatchOperator`.
         src: a file (path or URI) of requests, or of rows with `prompt`; a pattern with ``*``; or a list of files.
             Several files are not copied; one file is cut into parts beside `results_uri`.
-        results_uri: where all rows land, part after part, with ``ordered`` in the order of the input; what comes
-            between lies beside it. ``bq://project.dataset.table`` is a table; an address with ``*`` in its name, such
-            as ``gs://bucket/{{ ds }}/rows-*.parquet``, is a dataset: a file for each part.
-        parts: how many parts; None: `rows_per_part` says, or each file is one.
+        results_uri: where all rows land, part after part, with ``ordered`` in the order of the input. The files of the
+            parts are written beside it. ``bq://project.dataset.table`` is a table; an address with ``*`` in its name,
+            such as ``gs://bucket/{{ ds }}/rows-*.parquet``, is a dataset: one file for each part.
+        parts: the number of parts; None: `rows_per_part` decides, or each file is one part.
         rows_per_part: the most requests, or rows of a table, in a part.
-        media_uri: folder of pictures and sound; each part has a folder there.
+        media_uri: folder for pictures and sound; each part has a subfolder there.
         max_cost: USD that all parts may cost together; each part may cost an equal share.
         max_failed_rows: count (int) or fraction (float up to 1.0) of the rows of all parts together that may fail.
         conn_id: the Airflow connection.
-        outlets: of ``merge``.
+        outlets: the outlets of ``merge``.
         **settings: other parameters of `GenAIBatchOperator`, for each part; and those of any operator (``retries``,
             ``pool``, ``queue``, …), for all three tasks.
 
     Raises:
-        ConfigurationError, InputError: what is known to be wrong when the DAG is parsed.
+        ConfigurationError, InputError: a value that is known when the DAG is parsed is wrong.
     """
     known = signature(GenAIBatchOperator.__init__).parameters
     own = {name: settings.pop(name) for name in [*settings] if name in known}
@@ -115,7 +115,7 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
 def _check(
     model: str, src: Any, settings: dict[str, Any], parts: int | None, rows_per_part: int | None
 ) -> None:
-    """Refuse what cannot work, as each task of the group would when it runs.
+    """Refuse settings that cannot work, which the tasks of the group would refuse when they run.
 
     Raises:
         ConfigurationError, InputError: the message names the parameter.

@@ -1,4 +1,4 @@
-"""Reports of a task's manifest beside its XCom: lineage, and the events of its outlets."""
+"""Reports a task's manifest in lineage and in the events of its outlets, in addition to its XCom."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED_MANIFEST = "manifest"
-"""Key of the XCom with the manifest of a failed attempt."""
+"""The key of the XCom with the manifest of a failed attempt."""
 
 
 class ReportsOutcome:
     """An operator whose outcome is a manifest.
 
     Attributes:
-        outcome: the manifest as JSON (of a failed task as far as it is known); None while there is none.
+        outcome: the manifest as JSON (for a failed task as far as it is known); None while there is none.
     """
 
     outcome: Mapping[str, Any] | None = None
     outlets: Any
 
     def settled(self, context: Context, settle: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Settle, keep the outcome for OpenLineage, which asks afterwards, and tell it to outlets."""
+        """Run `settle`, keep its outcome for OpenLineage, which asks later, and add it to the outlets' events."""
         self.outcome = None
         try:
             manifest = settle()
@@ -43,23 +43,23 @@ class ReportsOutcome:
         return manifest
 
     def lineage(self) -> Any:
-        """Return an ``OperatorLineage`` of what is known so far. Only OpenLineage asks, so it is there."""
+        """Return an ``OperatorLineage`` with what is known so far. Only OpenLineage calls this, so it is installed."""
         raise NotImplementedError
 
     def get_openlineage_facets_on_start(self) -> Any:
-        """Return to OpenLineage what is known when the task begins, without an `outcome`."""
+        """Return the lineage when the task begins, without an `outcome`."""
         return self.lineage()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
-        """Tell OpenLineage what came of it; of a failure too, as OpenLineage asks this where there is nothing else."""
+        """Return the lineage with the outcome. OpenLineage calls this also after a failure, if nothing else exists."""
         return self.lineage()
 
 
 def _keep_manifest(context: Context, error: JobError) -> None:
-    """Store the manifest where callbacks and downstream tasks find it; an error in that does not hide the failure."""
+    """Store the manifest where callbacks and downstream tasks find it. An error here does not hide the failure."""
     if error.manifest is None:
         return
     try:
         context["ti"].xcom_push(key=FAILED_MANIFEST, value={**error.manifest})
-    except Exception as trouble:  # noqa: BLE001 - XComs are kept in many ways, which fail in ways of their own
+    except Exception as trouble:  # noqa: BLE001 - each XCom backend has errors of its own
         log.warning("The manifest could not be stored as an XCom: %s", printable(str(trouble)))

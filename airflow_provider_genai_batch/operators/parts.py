@@ -1,4 +1,4 @@
-"""The tasks around the mapped one of a group: an input is split, and the rows of its parts are merged."""
+"""The first and the last task of a group: one splits an input, the other merges the rows of the parts."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 trust_models()
 
 RENUMBER = "renumber"
-"""Key of the XCom that says whether rows are numbered within their part."""
+"""The key of the XCom that says whether rows are numbered within their part."""
 
 
 class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
-    """Divide an input into parts, for a task each: whole files as they are, one file by its rows.
+    """Divide an input into parts, one for each mapped task: several files stay whole, a single file is cut by its rows.
 
-    The requests of one file are all checked before it is divided, so that nothing is paid where one of them is bad.
-    Parts of one file are written beside `results_uri`, in a folder of the run; a retry writes the same ones.
+    All requests of a single file are checked before it is divided, so nothing is paid if one of them is bad. Its parts
+    are written beside `results_uri`, in a folder of the run; a retry writes the same parts.
 
     Args:
-        model: that the requests are for.
-        src: one file of requests, or of rows where `rows` is true, a pattern with ``*``, or a list of files.
-        results_uri: where the merged rows are to land.
-        parts: how many parts; None: `rows_per_part` says, or each file is one.
-        rows_per_part: the most requests or rows of a part.
-        rows: the files are tables, of whose rows a prompt makes requests.
-        media_uri: folder of pictures and sound; each part has a folder there.
-        max_cost: USD that all parts may cost together; each may cost an equal share.
+        model: the model of the requests.
+        src: one file of requests, or of rows if `rows` is true; a pattern with ``*``; or a list of files.
+        results_uri: where the merged rows will land.
+        parts: the number of parts; None: `rows_per_part` decides, or each file is one part.
+        rows_per_part: the most requests or rows in a part.
+        rows: the files are tables, and a prompt makes a request from each row.
+        media_uri: folder for pictures and sound; each part has a subfolder there.
+        max_cost: USD that all parts may cost together; each part may cost an equal share.
         conn_id: the Airflow connection.
 
     Returns:
-        For each part what the mapped task is called with: ``src``, ``results_uri``, and what of ``media_uri`` and
-        ``max_cost`` was given.
+        The parameters of the mapped task for each part: ``src``, ``results_uri``, and ``media_uri`` and ``max_cost`` if
+        they were given.
 
     Raises:
-        InputError, ConfigurationError: the input cannot be divided so, or one of its requests cannot be asked.
+        InputError, ConfigurationError: the input cannot be divided like this, or one of its requests cannot be sent.
     """
 
     template_fields: Sequence[str] = ("model", "src", "results_uri", "media_uri", "conn_id")
@@ -77,7 +77,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         self.conn_id = conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Split."""
+        """Divide the input and return the parameters of each part."""
         from airflow_provider_genai_batch.hooks.task_instance import key_of
         from airflow_provider_genai_batch.results.sinks import check_results_uri
         from airflow_provider_genai_batch.task.parts.division import Division
@@ -105,7 +105,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
             )
             raise InputError(msg)
         self.log.info("%d parts of %s.", len(sources), files[0] if len(files) == 1 else f"{len(files)} files")
-        # Requests of one file were given keys that count in all of it.
+        # The keys that were added to requests of a single file count over the whole file.
         context["ti"].xcom_push(key=RENUMBER, value=self.rows or len(files) > 1)
         return [
             {
@@ -126,17 +126,18 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
 
 
 class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
-    """Make one table of the rows of parts, part after part, and judge them together.
+    """Merge the rows of parts into one table, part after part, and judge them together.
 
     Files in one bucket of Cloud Storage are joined there, and tables in BigQuery; other files pass through the worker.
-    Where `results_uri` has a ``*``, the files of the parts stay as they are.
+    If `results_uri` has a ``*``, the files of the parts are left unchanged.
 
     Args:
-        manifests: of the parts, in order; they have landed rows in files of one form, or in tables.
+        manifests: the manifests of the parts, in order. The parts have landed rows in files of one format, or in
+            tables.
         results_uri: where all rows land: a file, a table, or a pattern with ``*`` that the files of the parts match.
-        media_uri: folder that has the folders of their media.
+        media_uri: the folder with the media folders of the parts.
         max_failed_rows: count (int) or fraction (float up to 1.0) of all rows that may fail.
-        renumber: keys that were stamped with a row's place in its part become those of its place in the whole.
+        renumber: replace keys that are a row's position in its part by its position in the whole input.
         conn_id: the Airflow connection.
 
     Returns:
@@ -144,8 +145,8 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
 
     Raises:
         TooManyFailedRows: more rows of all parts together failed.
-        ManifestError: one of the parts has left none, or landed nothing.
-        InputError: rows of a part are not what was landed.
+        ManifestError: one of the parts has left no manifest, or landed nothing.
+        InputError: the rows of a part are not those that it landed.
     """
 
     template_fields: Sequence[str] = ("manifests", "results_uri", "media_uri", "renumber", "conn_id")
@@ -170,11 +171,11 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         self.conn_id = conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Merge and judge."""
+        """Merge the rows and return the manifest of all."""
         return self.settled(context, partial(self._merged, context))
 
     def lineage(self) -> Any:
-        """Return where rows come from and go."""
+        """Return the sources and the destination of the rows."""
         from airflow_provider_genai_batch.reporting.lineage import lineage_of_merging
 
         return lineage_of_merging(self, self.outcome)

@@ -34,7 +34,7 @@ trust_models()
 
 
 class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
-    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, and judge by them.
+    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, and decide by them.
 
     Args:
         model: ``gemini-2.5-flash``, ``publishers/…``, ``projects/…/models/…``, ``tunedModels/…``. Embedding models
@@ -75,7 +75,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         truncated: status of an answer that was cut off at a token limit: ``ok`` or ``invalid``. If answers have a type,
             by `output_type` or a response schema, it is always ``invalid``.
         display_name: the readable part of the job's name; None: DAG and task.
-        labels: of the job on Vertex AI, in addition to those for DAG, task and run.
+        labels: labels of the job on Vertex AI, in addition to those for DAG, task and run.
         priority: Gemini only: higher goes first; on Vertex AI it is not sent. Below 0, the task also gives way while it
             waits for room within the connection's `max_enqueued_tokens`.
         webhook: Gemini only: an address, or the SDK's ``WebhookConfig``.
@@ -87,7 +87,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         pending_timeout: the same for the time in the queue; None: no separate limit.
         on_timeout: what to do with the job at its deadline: ``cancel`` or ``leave``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
-        retry_failed_rows: how many further rounds may ask again for failed rows, each in a job of only those.
+        retry_failed_rows: how many further rounds may submit failed rows again, each in a job of only those.
         max_requests_per_job: more requests become several jobs with one manifest; None: the service's limit.
         max_bytes_per_job: the same for the bytes of their JSONL.
         max_active_jobs: how many of these jobs may run at a time.
@@ -95,17 +95,17 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             are uploaded. Needs the extra ``prices``.
         ready_by: when all rows must be ready: a time of day in the DAG's timezone (``06:00``), a datetime, a timedelta
             from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and its unanswered
-            requests are asked by calls that answer at once. Needs `results_uri`.
+            requests are sent as immediate calls. Needs `results_uri`.
         fallbacks: what to try in turn if a job does not leave the queue within `pending_timeout`, or cannot be
             created: models, tiers (``flex``, ``standard``), or `Fallback` with another model or connection.
         plan_only: read and check the input, and return the plan (requests, tokens, jobs, cost) in the manifest; submit
             nothing. Requests that may cost more than `max_cost` are refused nevertheless.
-        tier: how the requests are asked: ``batch`` in a job; ``flex`` or ``standard`` at once, by calls that hold the
-            worker's slot, at batch price when there is room, or at full price. Needs `results_uri`.
-        online_below: an input with fewer requests is asked at once, as ``standard`` if `tier` is ``batch``.
-        retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: like the first.
-        pilot: how many requests to ask first: a count (int), a fraction (float up to 1.0), or `Pilot`. If too many of
-            them fail, the others are not asked; otherwise they show what all will cost, which `max_cost` limits.
+        tier: how the requests are sent: ``batch`` in a job; ``flex`` (at batch price, when there is room) or
+            ``standard`` (at full price) as immediate calls, which hold the worker's slot and need `results_uri`.
+        online_below: an input with fewer requests is sent as immediate calls, ``standard`` if `tier` is ``batch``.
+        retry_tier: how the rounds after the first are sent, ``flex`` or ``standard``; None: like the first.
+        pilot: how many requests to submit first: a count (int), a fraction (float up to 1.0), or `Pilot`. If too many
+            of them fail, the others are not submitted; otherwise they show what all will cost, which `max_cost` limits.
         checks: conditions that all rows together must meet before the task succeeds, made by the functions of
             `airflow_provider_genai_batch.checks`. The rows are landed either way.
         on_check: what to do if a check fails: ``fail`` or ``warn``.
@@ -113,14 +113,15 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             ends it. A process that is only stopped cancels nothing.
         reattach: a retry reattaches to the job of the earlier attempt; False: it submits its own, and cancels the
             earlier one if it still runs.
-        reuse: earlier results whose answers are used again, so that requests equal to theirs are not asked: an address
-            or path (with ``*`` several), a manifest, a list of these, ``Reuse(results, max_age)``, or True: what is at
-            `results_uri`, and what the task's last earlier run landed.
-        dedupe: ask equal requests once, and land a row for each of them.
+        reuse: earlier results whose answers are used again, so that requests equal to theirs are not submitted: an
+            address or path (with ``*`` several), a manifest, a list of these, ``Reuse(results, max_age)``, or True: the
+            rows at `results_uri`, and those that the task's last earlier run landed.
+        dedupe: submit equal requests once, and land a row for each of them.
 
     Attributes:
         asks_for: `prompt` and `output_type` as Airflow's UI shows them among rendered templates; nothing is rendered.
-        links: of this attempt's jobs, by the keys of their XComs; None: an earlier process may have stored some.
+        links: the links to this attempt's jobs, by the keys of their XComs; None: an earlier process may have stored
+            some.
 
     Returns:
         The manifest (`models.Manifest`) as a dict of JSON.
@@ -277,7 +278,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Find or create the job, wait for it (in place, deferred, or not at all), and settle."""
+        """Find or create the job, wait for it (in place, deferred, or not at all), and return the manifest."""
         from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 
         begun, again = self.begin(), context["ti"].try_number > 1
@@ -289,13 +290,13 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             return self.settled(context, partial(attempt.run, first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Try again after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
+        """Continue after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
         self.resumes(event)
         with self._attempt(context) as attempt:
             return self.settled(context, partial(attempt.resume, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Settle after the trigger fired. Everything it needs is in the event, which every executor passes on."""
+        """Continue after the trigger fired. All state is in the event, which every executor passes on."""
         self.resumes(event)
         with self._attempt(context) as attempt:
             return self.settled(context, partial(attempt.complete, event))
@@ -303,7 +304,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
     def execute_after_answer(
         self, context: Context, event: dict[str, Any], asked: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Go on after a person was asked, or after the question of an earlier attempt was closed."""
+        """Continue after a person was asked, or after the question of an earlier attempt was closed."""
         from airflow_provider_genai_batch.flows.submission.attempt import Attempt
         from airflow_provider_genai_batch.hooks.approval import COLLECTS, for_good
 
@@ -321,7 +322,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
                 raise for_good(rejected) from rejected
 
     def lineage(self) -> Any:
-        """Return where requests come from and rows go."""
+        """Return the source of the requests and the destination of the rows."""
         from airflow_provider_genai_batch.reporting.lineage import lineage_of_asking
 
         return lineage_of_asking(self, self.outcome)
@@ -329,8 +330,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
     def on_kill(self) -> None:
         """Cancel the job that the task waits for in place, or stop its submission.
 
-        Airflow calls this in a signal handler and lets the task go on for some seconds, in which a create that is on
-        its way may still be answered, and one that is not must not be sent.
+        Airflow calls this in a signal handler, and lets the task run on for some seconds. In that time a create call
+        that was sent may still be answered, but no new one may be sent.
         """
         self.killed = True
         if self._port is not None:
@@ -360,15 +361,15 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         with open_client(self.conn_id) as client:
             self._service_time = client.service_time
             self._port = OperatorPort(self, context, settings, client, self._keep_links)
-            self._port.killed = self.killed  # before there was one to tell
+            self._port.killed = self.killed  # on_kill may have been called before there was a port
             yield TaskAttempt(settings, self._port, client)
 
 
 def repeatable(src: Any) -> Any:
-    """Refuse an iterator in a DAG file.
+    """Return `src`, unless it is an iterator, which can be read only once.
 
     Raises:
-        ConfigurationError: it is one.
+        ConfigurationError: it is an iterator.
     """
     if isinstance(src, Iterator):
         msg = (

@@ -1,4 +1,4 @@
-"""A task instance as an attempt sees it: the only place where an attempt meets Airflow. Loaded when a task runs."""
+"""The port of an operator: the only way in which an attempt uses Airflow. Loaded when a task runs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 
 class OperatorPort:
-    """The `task.port.TaskPort` of an operator that runs.
+    """The `task.port.TaskPort` of a running operator.
 
     Args:
-        operator: defers, and logs.
-        context: Airflow's.
-        settings: of the task.
-        client: of its connection.
-        keep_links: takes the links of the attempt's jobs, by the keys of their XComs.
+        operator: the operator, which defers and logs.
+        context: Airflow's context.
+        settings: the settings of the task.
+        client: the client of the task's connection.
+        keep_links: called with the links to the attempt's jobs, by the keys of their XComs.
 
     Attributes:
         killed: Airflow has called ``on_kill``.
@@ -80,7 +80,7 @@ class OperatorPort:
         return open_earlier_client(conn_id)
 
     def turn_to(self, conn_id: str, config: ClientConfig) -> None:
-        """Wait for jobs, and cancel them, at another connection from now on."""
+        """From now on, wait for jobs and cancel them through another connection."""
         self._conn_id, self._connection = conn_id, config
 
     def records(self, round_: int) -> JobRecords:
@@ -88,44 +88,44 @@ class OperatorPort:
         return JobRecords(self._context, round_)
 
     def earlier_manifest(self) -> Mapping[str, Any] | None:
-        """Pull the task's own XCom of an earlier run; the run's own was cleared when the task began."""
+        """Pull the task's own XCom of an earlier run; that of this run was cleared when the task began."""
         ti = self._context["ti"]
         found = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, include_prior_dates=True)
         return found if isinstance(found, Mapping) else None
 
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
-        """Report to Airflow's metrics what was settled."""
+        """Report the settled jobs to Airflow's metrics."""
         return report_metrics(ledger, self._context)
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
-        """Store the links of jobs for Airflow's page of the task."""
+        """Store the links to jobs for Airflow's page of the task."""
         self._keep_links(store_links(self._context, jobs, project, self._settings.rows_uri))
 
     def check_mapped_results(self) -> None:
-        """Warn if all tasks of a mapped task land their rows at one address."""
+        """Warn if all instances of a mapped task land their rows at the same address."""
         warn_of_one_file(self._context, self._settings.rows_uri)
 
     def stop_if_over(self, said: str = "") -> None:
         """End the attempt if ``execution_timeout`` is over.
 
         Raises:
-            AirflowTaskTimeout: it is.
+            AirflowTaskTimeout: it is over.
         """
         self._operator.stop_if_over(said)
 
     def cancel_unwanted(self) -> Mapping[str, Cancellation]:
-        """Cancel what is waited for, if the task ran out of time or Airflow does not run it any more.
+        """Cancel the jobs that the task waits for, if it ran out of time or Airflow no longer runs it.
 
-        A signal handler may have interrupted whatever was under way, so no client is shared with it.
+        A signal handler may have interrupted a call of the attempt's client, so this uses clients of its own.
 
         Returns:
-            What became of each job; empty if they were left alone.
+            What became of each job; empty if they were not cancelled.
         """
         statement = self._client.statement
         if not (self._settings.cancel_on_kill and (self.waiting_for or statement)):
             return {}
         out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
-        # Airflow takes a process that sent no heartbeat for dead: then the next attempt is to take the job up.
+        # Airflow considers a process without heartbeats dead. Then the next attempt must be able to reattach.
         if not out_of_time and not has_left(self._context["ti"], "running", "up_for_retry"):
             self._operator.log.info(
                 "The process was stopped, but the task was not killed: %s is left running.",
@@ -139,7 +139,7 @@ class OperatorPort:
             return cancel_jobs(client, self.waiting_for, self.appear_until)
 
     def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
-        """Defer until jobs have ended; ``execute_complete`` goes on."""
+        """Defer until jobs have ended; ``execute_complete`` continues."""
         trigger = GenAIBatchTrigger(
             self._conn_id,
             [*names],
@@ -150,7 +150,7 @@ class OperatorPort:
         self._operator.defer(trigger=trigger, method_name="execute_complete")
 
     def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
-        """Defer until a moment; ``execute_after_refusal`` goes on."""
+        """Defer until a moment; ``execute_after_refusal`` continues."""
         settings = self._settings
         trigger = GenAIBatchPauseTrigger(
             moment, dict(memo), self._conn_id, self.waiting_for, settings.cancel_on_kill
@@ -158,26 +158,26 @@ class OperatorPort:
         self._operator.defer(trigger=trigger, method_name="execute_after_refusal")
 
     def late_rows(self, event: Mapping[str, Any]) -> Patience | None:
-        """Wait for late rows by deferrals that bring the event back to ``execute_complete``."""
+        """Return how to wait for late rows: by deferrals that bring the event back to ``execute_complete``."""
         return LateRows(
             self._operator, dict(event), self.waiting_for, cancel_on_kill=self._settings.cancel_on_kill
         ).patience
 
     def approved(self) -> Approved | None:
-        """Read what was approved from Airflow's task state store."""
+        """Return what was approved, from Airflow's task state store."""
         return Approvals(self._context).approved()
 
     def close_question(self, approved: Approved | None) -> None:
-        """Write it down there."""
+        """Record in Airflow's task state store that no question is open, and what was approved."""
         Approvals(self._context).close(approved)
 
     def collect_answer(self) -> None:
-        """Leave for a moment if an earlier attempt has left a question open; ``execute_after_answer`` goes on."""
+        """Leave for a moment if an earlier attempt has left a question open; ``execute_after_answer`` continues."""
         Approvals(self._context).collect()
 
     def ask(self, question: Question, asked: Mapping[str, Any]) -> NoReturn:
-        """Ask by Airflow's required actions; ``execute_after_answer`` goes on."""
+        """Ask through Airflow's required actions; ``execute_after_answer`` continues."""
         memo = {"memo": asked["memo"], "ran": self._operator.ran}
         about = {name: value for name, value in asked.items() if name != "memo"}
-        # Not the operator's own, which is for triggers of this package.
+        # The operator's own defer() works only with triggers of this package.
         Approvals(self._context).ask(question, about, memo, super(KeepsOverDeferrals, self._operator).defer)

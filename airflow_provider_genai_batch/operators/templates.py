@@ -1,4 +1,4 @@
-"""Templates in ``src``: addresses are rendered, requests never. In objects fields are rendered as in dicts."""
+"""Templates in ``src``: addresses are rendered, requests never. Fields of objects are rendered like those of dicts."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ else:
     _Base = object
 
 _ADDRESS = "gs://"
-"""Begins the only addresses that a list may hold; a prompt may begin with the name of a file."""
+"""The prefix of addresses in a list. Other strings in it are requests, and may look like the name of a file."""
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
 _QUERY_FIELDS = frozenset(("conn_id", "sql", "parameters"))
-"""Of an `SqlSource`, whose text is the user's own, as an address is."""
+"""Fields of an `SqlSource`. Like an address, its text is the DAG author's own."""
 
 
 class RendersAddresses(_Base):
-    """An operator with a ``src``; comes before Airflow's base among its bases."""
+    """Base of operators with a ``src``. It must come before Airflow's base in the list of bases."""
 
     src: Any
     asks_for: Any = None
-    """Shown with the templates, and none itself."""
+    """Shown among the templates, but not rendered."""
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
+        """Render as Airflow does, but never render requests: they are data, and may contain anything."""
 
         def render(value: Any) -> Any:
             return super(RendersAddresses, self).render_template(value, context, *args, **kwargs)
@@ -51,7 +51,7 @@ class RendersAddresses(_Base):
 
 
 def render_addresses(src: Any, render: Callable[[Any], Any]) -> Any:
-    """Render the addresses in a list, dict or object given as ``src``, and what upstream tasks stand for."""
+    """Render the addresses in a list, dict or object given as ``src``, and the outputs of upstream tasks."""
     if isinstance(src, Mapping):
         return {
             name: render(value) if name in _ADDRESS_FIELDS or stands_for_more(value) else value
@@ -69,7 +69,7 @@ def render_addresses(src: Any, render: Callable[[Any], Any]) -> Any:
 
 
 def rendered_parts(src: Any) -> list[Any]:
-    """Return what `render_addresses` would render of a ``src``; the rest are requests, which are data."""
+    """Return the parts of a ``src`` that `render_addresses` would render; the others are requests, which are data."""
     if isinstance(src, str):
         return [src]
     parts: list[Any] = []
@@ -84,6 +84,6 @@ def rendered_parts(src: Any) -> list[Any]:
 
 
 def _with_fields(value: Any, render: Callable[[Any], Any], names: frozenset[str] | None = None) -> Any:
-    """Return a copy with its fields rendered, or those of these names; the object in the DAG file stays as it is."""
+    """Return a copy with its fields (or only the named ones) rendered; the object in the DAG file does not change."""
     given: Sequence[str] = [name for name in value.model_fields_set if names is None or name in names]
     return value.model_copy(update={name: render(getattr(value, name)) for name in given})

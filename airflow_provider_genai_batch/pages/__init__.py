@@ -1,1 +1,1 @@
-"""Pages in Airflow's UI: tasks with their jobs, rows and cost, and sums over time."""
+"""Pages in Airflow's UI: tasks with their jobs, rows and cost, and totals over time."""

@@ -1,4 +1,4 @@
-"""What is to be seen and done of one task: its tab, its first rows, and the cancellation of a job."""
+"""The pages of one task: its tab, its first rows, and the cancellation of a job."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def one_task(user: GetUserDep, dag_id: str, run_id: str, task_id: str, map_index
 
 @router.get("/rows", dependencies=[ReadsTask])
 def rows(dag_id: str, run_id: str, task_id: str, map_index: str = "-1", status: str = "") -> HTMLResponse:
-    """Return the first rows of one task, read through its connection."""
+    """Return the first rows of one task, which are read through its connection."""
     with create_session(scoped=False) as session:
         record = _record(session, dag_id, task_id, run_id, map_index)
         left = left_by(session, [record.place])[record.place]
@@ -63,7 +63,7 @@ def rows(dag_id: str, run_id: str, task_id: str, map_index: str = "-1", status: 
 def question(
     request: Request, dag_id: str, run_id: str, task_id: str, job: str, map_index: str = "-1"
 ) -> HTMLResponse:
-    """Ask whether a job is to be cancelled."""
+    """Return the page that asks whether to cancel a job."""
     with create_session(scoped=False) as session:
         record = _record(session, dag_id, task_id, run_id, map_index)
         progress = _own_job(session, record, job)
@@ -88,7 +88,7 @@ def cancelled(
     job: str,
     map_index: str = "-1",
 ) -> HTMLResponse:
-    """Cancel a job of a task, after its name was read, and say what became of it."""
+    """Cancel a job of a task, after reading the job by its name, and show what became of it."""
     with create_session(scoped=False) as session:
         record = _record(session, dag_id, task_id, run_id, map_index)
         if not is_sealed(request, [*record.place, job], form.get("seal", "")):
@@ -102,7 +102,7 @@ def cancelled(
 
 
 def _record(session: Session, dag_id: str, task_id: str, run_id: str, map_index: str) -> TaskRecord:
-    # Airflow leaves {MAP_INDEX} as it is where a task is not mapped.
+    # Airflow does not replace {MAP_INDEX} if a task is not mapped.
     index = int(map_index) if map_index.lstrip("-").isdecimal() else -1
     record = task(session, dag_id, task_id, run_id, index)
     if record is None:
@@ -111,7 +111,7 @@ def _record(session: Session, dag_id: str, task_id: str, run_id: str, map_index:
 
 
 def _console(record: TaskRecord, progress: Progress) -> str:
-    """Return the address of Google's page of the jobs; empty where none is known."""
+    """Return the address of Google's page of the jobs; empty if none is known."""
     names = progress.names if record.manifest is None else record.manifest.job_names
     known = [progress.listed.jobs[name] for name in names if name in progress.listed.jobs]
     project = known[0].name.split("/")[1] if known else ""
@@ -119,7 +119,11 @@ def _console(record: TaskRecord, progress: Progress) -> str:
 
 
 def _own_job(session: Session, record: TaskRecord, job: str) -> Progress:
-    """Return how far a task is, if a job is one of its."""
+    """Return the progress of a task.
+
+    Raises:
+        HTTPException: 404, if the job is not one of the task's jobs.
+    """
     progress = progress_of(session, [record])[record.place]
     if job not in progress.names:
         raise HTTPException(404, "The task has no such job. Nothing was cancelled.")
@@ -127,7 +131,7 @@ def _own_job(session: Session, record: TaskRecord, job: str) -> Progress:
 
 
 def _note(session: Session, user: Any, record: TaskRecord, job: str) -> None:
-    """Write down in Airflow's audit log who asks for it."""
+    """Record in Airflow's audit log who requests the cancellation."""
     where = record.address
     entry = Log("cancel_genai_batch_job", owner=user.get_name(), extra=json.dumps({"job": job}), **where)
     entry.try_number = record.try_number

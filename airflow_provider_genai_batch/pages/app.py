@@ -1,8 +1,9 @@
-"""The pages, as the API server serves them. Every route asks who the user is, and shows what that user may read.
+"""The pages, as the API server serves them. Every route checks the user, and shows only what that user may read.
 
-Routes are functions, not coroutines: the server answers each in a thread. What asks a service has threads of its own.
+Routes are functions, not coroutines: the server runs each in a thread. Calls to a service run in separate threads.
 
-Source of what Airflow demands: its documentation of plugins (``fastapi_apps``), and Airflow 3.1 to 3.3 as they ran.
+Source for Airflow's requirements: its documentation of plugins (``fastapi_apps``), and the behaviour of Airflow 3.1 to
+3.3.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from airflow_provider_genai_batch.pages.sums import Sum, sums_of
 
 STATES = ("deferred", "running", "queued", "success", "failed", "up_for_retry", "awaiting_input", "skipped")
 SPANS = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
-"""Days that can be shown."""
+"""The periods that can be chosen, in days."""
 PageNumber = Annotated[int, Query(ge=0, le=100_000)]
 
 app = FastAPI(title="GenAI batch", openapi_url=None, docs_url=None, redoc_url=None)
@@ -39,7 +40,7 @@ app.include_router(actions.router)
 
 @app.get("/style.css")
 def style() -> Response:
-    """Return the style of all pages."""
+    """Return the style sheet of all pages."""
     return style_sheet()
 
 
@@ -53,7 +54,7 @@ def jobs(
     sort: str = "begun",
     number: Annotated[PageNumber, Query(alias="page")] = 0,
 ) -> HTMLResponse:
-    """Return the tasks of this package that the user may see, the latest first."""
+    """Return the tasks of this package that the user may see, by default the latest first."""
     with _session() as session:
         filters = {"dag_id": dag_id, "state": state, "conn_id": conn_id, "sort": sort, "page": number}
         wanted = _wanted(session, user, days, **filters)
@@ -78,7 +79,7 @@ def jobs(
 
 @app.get("/sums")
 def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") -> HTMLResponse:
-    """Return what the user's DAGs cost over time."""
+    """Return the cost of the user's DAGs over time."""
     with _session() as session:
         found = sums_of(all_tasks(session, _wanted(session, user, days, dag_id=dag_id, conn_id=conn_id)))
     return page(
@@ -106,7 +107,7 @@ def connection(
     state: str = "",
     number: Annotated[PageNumber, Query(alias="page")] = 0,
 ) -> HTMLResponse:
-    """Return the jobs of a connection at its service, for those who may read the connection."""
+    """Return the jobs that the service of a connection lists, for users who may read the connection."""
     if not conn_id:
         return page("connection.html", conn_id="", states=(), state="")
     if not may_use(user, conn_id):

@@ -1,4 +1,4 @@
-"""Bars of numbers as SVG, which need no script and no colour to be read."""
+"""Bar charts as SVG. They are readable without scripts and without colours."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT, _FOOT = 720, 160, 18
 _FEWEST = 7
-"""Bars that the width is made for; fewer are no wider."""
+"""The number of bars that fill the width; if there are fewer, they are not made wider."""
 _GAP = 0.25
-"""Of a bar's place."""
+"""The part of a bar's space that stays empty."""
 _MOST_NAMES = 12
-"""Written below bars; more would run into each other."""
+"""The most names below bars; more would overlap."""
 
 
 def bars(values: Mapping[str, float], texts: Mapping[str, str], title: str) -> Markup:
     """Draw a bar for each value.
 
     Args:
-        values: by name, from left to right.
-        texts: of the values, shown where the pointer is.
-        title: of the picture, for those who do not see it; the page has its numbers as a table.
+        values: the values by name, from left to right.
+        texts: the text of each value, shown when the pointer is over its bar.
+        title: the title of the chart, for people who cannot see it; the page also has the numbers as a table.
     """
     if not values:
         return Markup()
@@ -51,7 +51,7 @@ def bars(values: Mapping[str, float], texts: Mapping[str, str], title: str) -> M
 
 
 def parts_of(counts: Mapping[str, int]) -> Markup:
-    """Draw one bar whose parts are counts; each part names itself where the pointer is."""
+    """Draw one bar whose parts are counts. Its title, shown when the pointer is over it, names each part."""
     whole = sum(counts.values())
     if not whole:
         return Markup()

@@ -1,4 +1,4 @@
-"""What tasks that have no manifest yet have left in Airflow's database: their connection, jobs, deadlines and plan."""
+"""Reads from Airflow's database what is known of tasks without a manifest: connection, jobs, deadlines and plan."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 Place = tuple[str, str, str, int]
 """DAG, task, run and map index."""
 _RECORDS = "genai_batch_job"
-"""Begins the keys under which a task's jobs are written down in Airflow's state store."""
+"""The prefix of the keys under which Airflow's state store has the records of a task's jobs."""
 _OURS = "airflow_provider_genai_batch."
 
 
 @dataclass(frozen=True)
 class Left:
-    """Of one task instance; whatever is empty or None is not known.
+    """What one task instance has left. An empty or None value is not known.
 
     Attributes:
         conn_id: the connection of its jobs.
-        model: as the task's parameter has it.
-        names: of its jobs, as far as the task has said.
-        usual: how long jobs of the model take, in words.
-        deadline: of its jobs.
-        ready_by: of its rows.
-        plan: what it was about to ask.
+        model: the task's parameter.
+        names: the names of its jobs, as far as the task has recorded them.
+        usual: how long jobs of the model usually take, as text.
+        deadline: the deadline of its jobs.
+        ready_by: when its rows must be ready.
+        plan: the plan of what it was about to submit.
     """
 
     conn_id: str = ""
@@ -55,7 +55,7 @@ class Left:
 
 
 def left_by(session: Session, places: Collection[Place]) -> dict[Place, Left]:
-    """Return what task instances have left."""
+    """Return what each task instance has left."""
     found = {place: Left() for place in places}
     for place, conn_id, model in _rendered(session, places):
         found[place] = Left(conn_id=conn_id or "", model=model or "")
@@ -68,12 +68,12 @@ def left_by(session: Session, places: Collection[Place]) -> dict[Place, Left]:
 
 
 def conn_id_column() -> Any:
-    """Return the connection in a task's rendered parameters, in any version of Airflow."""
+    """Return the column with the connection among a task's rendered parameters, for any version of Airflow."""
     return type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["conn_id"].as_string()
 
 
 def place_of(table: Any) -> tuple[Any, Any, Any, Any]:
-    """Return the columns of a table that tell a task instance."""
+    """Return the columns of a table that identify a task instance."""
     return table.dag_id, table.task_id, table.run_id, table.map_index
 
 
@@ -112,7 +112,7 @@ def _recorded(session: Session, places: Collection[Place]) -> list[tuple[Place, 
 
 
 def _of_trigger(left: Left, trigger: Trigger) -> Left:
-    """Add what a trigger was given: it holds no secret."""
+    """Add the arguments of a trigger; they contain no secret."""
     try:
         kwargs = trigger.kwargs
     except Exception as error:  # noqa: BLE001 - another key of Airflow's, or a class that is not there any more
@@ -135,7 +135,7 @@ def _of_trigger(left: Left, trigger: Trigger) -> Left:
 
 
 def read_plan(value: Any) -> Plan | None:
-    """Read a plan; None: there is none that this version knows."""
+    """Read a plan; None: there is none, or this version cannot read it."""
     try:
         return Plan.model_validate(value) if isinstance(value, Mapping) else None
     except ValidationError:

@@ -1,4 +1,4 @@
-"""The plugin that adds the pages to Airflow's UI. It is loaded by every process of Airflow, so it loads nothing."""
+"""The plugin that adds the pages to Airflow's UI. Every process of Airflow loads it, so it imports almost nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Asgi = Callable[
 ]
 
 _ROUTE = "genai-batch"
-"""In the addresses of Airflow's UI; of two views with one route it loads the first."""
+"""Part of the pages' addresses in Airflow's UI, which loads only the first of two views with the same route."""
 _TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 _OPERATORS = [
     "GenAIBatchOperator",
@@ -29,19 +29,19 @@ async def pages(
     receive: Callable[[], Awaitable[Any]],
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
-    """Answer a request for a page; what answers is loaded by the first one."""
+    """Answer a request for a page. The first request loads the app."""
     from airflow_provider_genai_batch.pages.app import app
 
     await app(scope, receive, send)
 
 
 def _since(major: int, minor: int) -> bool:
-    """Whether Airflow is of a version, or of a later one."""
+    """Return whether Airflow has this version or a later one."""
     return tuple(int(part) for part in version("apache-airflow").split(".")[:2]) >= (major, minor)
 
 
 class GenAIBatchPlugin(AirflowPlugin):
-    """Adds **GenAI batch** to the navigation, and a tab to the pages of tasks. Airflow 3.1 and later show them."""
+    """Adds **GenAI batch** to the navigation, and a tab to the pages of tasks. Airflow shows them from 3.1 on."""
 
     name = "genai_batch"
     fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "GenAI batch"}] if _since(3, 1) else []

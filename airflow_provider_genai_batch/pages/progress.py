@@ -1,4 +1,4 @@
-"""How far the jobs of a task are: what the task left, beside the list of its connection's service."""
+"""The progress of a task's jobs, from what the task has left and from the job list of its connection's service."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from airflow_provider_genai_batch.pages.service.lists import LISTS, JobList
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one task.
+    """The progress of one task.
 
     Attributes:
-        left: what the task left.
-        jobs: that the service's list shows of it, by round and age.
-        names: of all its jobs.
-        listed: the list itself.
+        left: what the task has left.
+        jobs: its jobs in the service's list, ordered by round and age.
+        names: the names of all its jobs.
+        listed: the service's list itself.
     """
 
     left: Left = field(default_factory=Left)
@@ -37,17 +37,17 @@ class Progress:
 
     @property
     def plan(self) -> Plan | None:
-        """What the task was about to ask."""
+        """The plan of what the task was about to submit."""
         return self.left.plan
 
     @property
     def live(self) -> list[BatchJob]:
-        """The jobs that go on."""
+        """The jobs that have not ended."""
         return [job for job in self.jobs if not job.state.final]
 
     @property
     def states(self) -> str:
-        """How many jobs are in which state."""
+        """How many jobs are in each state, as text."""
         counts = Counter(job.state.value for job in self.jobs)
         hidden = len([name for name in self.names if name not in self.listed.jobs])
         parts = [f"{count} {state}" if count > 1 else state for state, count in counts.most_common()]
@@ -55,7 +55,7 @@ class Progress:
 
     @property
     def total(self) -> int | None:
-        """Requests; None: nobody has said."""
+        """The number of requests; None: not known."""
         if self.plan is not None:
             return self.plan.requests
         totals = [job.counts.total for job in self.jobs if not round_of(job.display_name)]
@@ -63,9 +63,9 @@ class Progress:
 
     @property
     def counts(self) -> dict[str, int] | None:
-        """Rows done, failed and open; None: not known.
+        """The numbers of rows that are done, failed and open; None: not known.
 
-        A later round asks again what failed, so of several rounds the last one's counts are the task's failures.
+        A later round submits failed requests again, so only the failures of the last round count.
         """
         total = self.total
         if not total:
@@ -78,19 +78,19 @@ class Progress:
 
     @property
     def created(self) -> datetime | None:
-        """When the oldest job that goes on was created."""
+        """When the oldest job that has not ended was created."""
         return min((job.create_time for job in self.live if job.create_time), default=None)
 
     @property
     def usual(self) -> str:
-        """How long jobs of the model take; empty: not known."""
+        """How long jobs of the model usually take, as text; empty: not known."""
         model = next((job.model for job in self.jobs), None) or self.left.model
         times = queue_times(self.listed.jobs.values(), model) if model and not self.left.usual else None
         return self.left.usual or ("" if times is None else times.words)
 
     @property
     def deadline(self) -> datetime | None:
-        """When the rows must be there, or the jobs are given up; without both, when the service gives them up."""
+        """When the rows must be ready, or the task gives its jobs up; without both, when the service does so."""
         ends = [
             job.create_time + timedelta(seconds=BUDGET[job.backend]) for job in self.live if job.create_time
         ]
@@ -98,7 +98,7 @@ class Progress:
 
 
 def progress_of(session: Session, records: Iterable[TaskRecord]) -> dict[Place, Progress]:
-    """Return how far tasks are."""
+    """Return the progress of each task."""
     found = {record.place: record for record in records}
     left = left_by(session, found.keys())
     lists = LISTS.of({one.conn_id for one in left.values() if one.conn_id})
@@ -106,7 +106,7 @@ def progress_of(session: Session, records: Iterable[TaskRecord]) -> dict[Place, 
 
 
 def key_of(place: Place) -> str:
-    """Return what the jobs of a task instance bear; those of a Task Loop (Airflow 3.4) bear another."""
+    """Return the short key that the jobs of a task instance carry; in a Task Loop (Airflow 3.4) they carry others."""
     return short_key(task_key(*place))
 
 

@@ -1,4 +1,4 @@
-"""What Airflow's database knows of the tasks of this package: their states, and the manifests that they left."""
+"""Reads the tasks of this package from Airflow's database: their states, and the manifests that they left."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.pages.left import Place, conn_id_column, place_of
 
 ASKS = ("GenAIBatchOperator", "GenAIBatchDecoratedOperator")
-"""Operators that submit jobs: what their manifests cost was paid for them."""
+"""Operators that submit jobs: the cost in their manifests was paid for them."""
 OPERATORS = (*ASKS, "GenAIBatchResultsOperator", "GenAIBatchSensor", "GenAIBatchMergeOperator")
 _RETURNED, _FAILED = "return_value", "manifest"
-"""Keys of the XComs with the manifest of a task that succeeded, and of one that failed."""
+"""The keys of the XComs with the manifest of a task that succeeded, and of one that failed."""
 _COLUMNS = (
     "dag_id",
     "task_id",
@@ -51,7 +51,7 @@ _BY_MANIFEST = {
 }
 SORTS = (*_ORDERS, *_BY_MANIFEST)
 _MOST_SORTED = 20_000
-"""Of the latest tasks, where manifests decide the order."""
+"""If manifests decide the order, only this many of the latest tasks are sorted."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Wanted:
     """Which tasks to show.
 
     Attributes:
-        dags: that the user may read; no other is looked at.
-        since: they began at this time or later, or have not begun.
-        dag_id: of one DAG; empty: of all.
-        state: of the task, as Airflow calls it; empty: any.
-        conn_id: of the connection that they use; empty: any.
+        dags: the DAGs that the user may read; tasks of other DAGs are never shown.
+        since: tasks that began at this time or later, or have not begun.
+        dag_id: the id of one DAG; empty: all.
+        state: the task's state in Airflow's terms; empty: any.
+        conn_id: the connection that the tasks use; empty: any.
         sort: one of `SORTS`.
-        page: from 0.
+        page: the number of the page, from 0.
     """
 
     dags: Collection[str]
@@ -82,7 +82,7 @@ class TaskRecord:
     """One task instance.
 
     Attributes:
-        manifest: None: it has left none yet, or one that this version does not read.
+        manifest: the task's manifest; None: there is none yet, or this version cannot read it.
     """
 
     dag_id: str
@@ -98,22 +98,22 @@ class TaskRecord:
 
     @property
     def place(self) -> Place:
-        """What tells it from others."""
+        """The fields that identify the task instance."""
         return self.dag_id, self.task_id, self.run_id, self.map_index
 
     @property
     def counted(self) -> bool:
-        """Whether its rows are counted: then its jobs have ended."""
+        """Whether its manifest has counts of rows; then its jobs have ended."""
         return self.manifest is not None and self.manifest.counts is not None
 
     @property
     def address(self) -> dict[str, Any]:
-        """What stands in the address of its page."""
+        """The parameters in the address of its page."""
         return dict(zip(("dag_id", "task_id", "run_id", "map_index"), self.place, strict=True))
 
 
 def tasks(session: Session, wanted: Wanted) -> tuple[list[TaskRecord], int]:
-    """Return a page of tasks in the wanted order, and how many there are in all."""
+    """Return one page of the wanted tasks in the wanted order, and the number of all of them."""
     query = _chosen(select(TaskInstance.id), wanted)
     number = session.scalar(select(func.count()).select_from(query.subquery())) or 0
     begin = wanted.page * PAGE
@@ -128,12 +128,12 @@ def tasks(session: Session, wanted: Wanted) -> tuple[list[TaskRecord], int]:
 
 
 def dags_of(session: Session, wanted: Wanted) -> set[str]:
-    """Return the DAGs that have tasks which are wanted."""
+    """Return the DAGs that have wanted tasks."""
     return {*session.scalars(_chosen(select(TaskInstance.dag_id), wanted).distinct())}
 
 
 def places(session: Session, since: datetime) -> list[Place]:
-    """Return where the tasks that ask are which began since then, whoever may read them."""
+    """Return the places of all tasks that submit jobs and began since then, regardless of who may read them."""
     query = select(*place_of(TaskInstance)).where(
         TaskInstance.operator.in_(ASKS), TaskInstance.start_date >= since
     )
@@ -141,7 +141,7 @@ def places(session: Session, since: datetime) -> list[Place]:
 
 
 def _by_manifest(session: Session, query: Select[Any], sort: str) -> list[Any]:
-    """Return ids of tasks, those with the largest of some number in their manifests first; others come last."""
+    """Return the ids of tasks, sorted by a number in their manifests, largest first; tasks without it come last."""
     latest = query.order_by(*_LATEST).limit(_MOST_SORTED).subquery()
     returned, failed = _manifests()
     values = select(TaskInstance.id, returned.value, failed.value).join(
@@ -169,13 +169,13 @@ def _number(value: Any, sort: str) -> float | None:
 
 
 def all_tasks(session: Session, wanted: Wanted) -> Iterator[TaskRecord]:
-    """Yield all tasks that are wanted, whatever the page, in the order of their begins."""
+    """Yield all wanted tasks of all pages, in the order in which they began."""
     for row in session.execute(_chosen(_select(), wanted).order_by(TaskInstance.start_date)).yield_per(1000):
         yield _record(row)
 
 
 def task(session: Session, dag_id: str, task_id: str, run_id: str, map_index: int) -> TaskRecord | None:
-    """Return one task; None where there is no such task of this package. Whoever asks has checked the permission."""
+    """Return one task; None: this package has no such task. The caller has checked the user's permission."""
     query = _select().where(
         TaskInstance.dag_id == dag_id,
         TaskInstance.task_id == task_id,
@@ -230,7 +230,7 @@ def _record(row: Any) -> TaskRecord:
 
 
 def _manifest(value: Any) -> Manifest | None:
-    """Read an XCom; others may have pushed anything under its key."""
+    """Read an XCom. Other code may have pushed any value under its key."""
     try:
         found = json.loads(value) if isinstance(value, str) else value
         return Manifest.model_validate(found) if isinstance(found, Mapping) else None

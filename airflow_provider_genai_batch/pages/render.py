@@ -1,4 +1,4 @@
-"""Pages as HTML, with what keeps them to themselves."""
+"""Renders pages as HTML, with headers that isolate them from other sites."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.jobs.identity import round_of
 from airflow_provider_genai_batch.pages import chart, words
 
 _HEADERS = {
-    # Nothing is fetched from anywhere else, and no other site shows the page.
+    # The page loads nothing from other sites, and no other site can show it in a frame.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
     ),
@@ -40,12 +40,12 @@ _templates.globals.update(
 
 
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page."""
+    """Return a rendered page."""
     text = _templates.get_template(template).render(now=clock.now(), **values)
     return HTMLResponse(text, status, headers=_HEADERS)
 
 
 def style_sheet() -> Response:
-    """Return the style of all pages; it says nothing of anybody's data."""
+    """Return the style sheet of all pages; it contains no data."""
     text = _templates.get_template("style.css").render()
     return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})

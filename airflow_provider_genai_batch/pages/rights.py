@@ -1,4 +1,4 @@
-"""Who may see and do what, as Airflow's auth manager has it, and forms that only a page of ours can have made."""
+"""Permissions, as Airflow's auth manager decides them, and a seal that protects forms against other sites."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import Depends, HTTPException, Request
 
 ReadsTask = Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.XCOM))
-"""Only who may read a task's XComs comes by."""
+"""Admits only users who may read the task's XComs."""
 ChangesTask = Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE))
-"""Only who may clear a task, or set its state, comes by."""
+"""Admits only users who may clear the task or set its state."""
 _COOKIE = "_token"
-"""Where Airflow's login page leaves what tells the user."""
+"""The cookie in which Airflow's login page stores the user's token."""
 _LONGEST_FORM = 64 * 1024
 
 
 def readable(user: Any, dags: Collection[str]) -> set[str]:
-    """Return the DAGs among these whose XComs a user may read: manifests are XComs."""
+    """Return those of the DAGs whose XComs a user may read, because manifests are XComs."""
     manager = get_auth_manager()
     return {
         dag_id
@@ -44,28 +44,31 @@ def own_dags(user: Any) -> set[str]:
 
 
 def may_change(user: Any, dag_id: str) -> bool:
-    """Tell whether a user may clear tasks of a DAG."""
+    """Return whether a user may clear tasks of a DAG."""
     return get_auth_manager().is_authorized_dag(
         method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=DagDetails(id=dag_id), user=user
     )
 
 
 def may_use(user: Any, conn_id: str) -> bool:
-    """Tell whether a user may read a connection: its service's list has jobs of everybody who uses it."""
+    """Return whether a user may read a connection; its service's list shows the jobs of everybody who uses it."""
     return get_auth_manager().is_authorized_connection(
         method="GET", details=ConnectionDetails(conn_id=conn_id), user=user
     )
 
 
 def seal(request: Request, about: Collection[Any]) -> str:
-    """Return what a form carries that asks for something to be done.
+    """Return the seal of a form that requests an action.
 
-    It is made of the user's own token, which no page of another origin can read, so such a page cannot make it although
-    the browser would send the cookie along.
+    The seal is computed from the user's own token. A page of another origin cannot read the token, so it cannot compute
+    the seal, although the browser would send the cookie with its request.
 
     Args:
-        request: of the user.
-        about: what the form asks for.
+        request: the user's request.
+        about: the action that the form requests.
+
+    Raises:
+        HTTPException: 403, if the request has no token.
     """
     bearer = request.headers.get("authorization", "").partition(" ")[2]
     token = bearer or request.cookies.get(_COOKIE, "")
@@ -76,7 +79,7 @@ def seal(request: Request, about: Collection[Any]) -> str:
 
 
 def is_sealed(request: Request, about: Collection[Any], given: str) -> bool:
-    """Tell whether a form was made by one of our pages, for this user, and for this."""
+    """Return whether one of our pages made a form, for this user and this action."""
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     return hmac.compare_digest(seal(request, about).encode(), given.encode())
@@ -93,7 +96,7 @@ async def _sent_form(request: Request) -> dict[str, str]:
 
 
 Form = Annotated[dict[str, str], Depends(_sent_form)]
-"""The fields of a form that was sent."""
+"""The fields of a submitted form."""
 __all__ = [
     "ChangesTask",
     "Form",

@@ -1,4 +1,4 @@
-"""Sums over time: what tasks cost by day, DAG and model, what failed, and how long jobs were queued."""
+"""Totals over time: the cost of tasks by day, DAG and model, failed rows, and how long jobs were queued."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from airflow_provider_genai_batch.pages.words import model_name
 
 @dataclass
 class Sum:
-    """Of some tasks.
+    """The totals of some tasks.
 
     Attributes:
-        tasks: how many left a manifest.
-        rows: requests that they asked.
-        failed: of these.
-        tokens: of prompts and answers.
-        usd: what they cost, as far as that is known.
-        saved: USD that answers of earlier results and equal requests have saved.
+        tasks: the number of tasks that left a manifest.
+        rows: the rows of these tasks.
+        failed: the failed ones among these rows.
+        tokens: the tokens of prompts and answers.
+        usd: the cost, as far as it is known.
+        saved: USD saved by reusing earlier answers and by submitting equal requests once.
     """
 
     tasks: int = 0
@@ -33,7 +33,7 @@ class Sum:
     saved: float = 0.0
 
     def add(self, manifest: Manifest) -> None:
-        """Take a task's manifest."""
+        """Add the manifest of a task."""
         self.tasks += 1
         if manifest.counts is not None:
             self.rows += manifest.counts.total
@@ -45,7 +45,7 @@ class Sum:
 
 @dataclass
 class Sums:
-    """By day (UTC), DAG and model; causes of failed rows; seconds that jobs were queued, by model."""
+    """Totals by day (UTC), DAG and model; causes of failed rows; seconds that jobs were queued, by model."""
 
     whole: Sum = field(default_factory=Sum)
     days: dict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
@@ -55,7 +55,10 @@ class Sums:
     queued: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def queue_times(self) -> dict[str, tuple[float, float, int]]:
-        """Return by model the seconds within which half, and nine of ten, tasks' first jobs began; and how many."""
+        """Return for each model the median and the 90th percentile of the seconds in the queue, and their number.
+
+        Each task counts once, with the times in its manifest.
+        """
         in_order = {model: sorted(times) for model, times in sorted(self.queued.items())}
         return {
             model: (percentile(times, 0.5), percentile(times, 0.9), len(times))
@@ -64,7 +67,7 @@ class Sums:
 
 
 def sums_of(records: Iterable[TaskRecord]) -> Sums:
-    """Sum up tasks that asked; others look at the same jobs again."""
+    """Sum up the tasks that submit jobs; the others read the same jobs, which must not count twice."""
     sums = Sums()
     for record in records:
         manifest = record.manifest

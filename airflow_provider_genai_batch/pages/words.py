@@ -1,4 +1,4 @@
-"""Numbers and times as a person reads them."""
+"""Formats numbers and times for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def duration(seconds: float | None) -> str:
 
 
 def between(begin: datetime | None, end: datetime | None) -> str:
-    """Return the time from one moment to another; empty where one of them is not known."""
+    """Return the time between two moments; empty if one of them is not known."""
     return duration((end - begin).total_seconds()) if begin and end else ""
 
 
@@ -24,7 +24,7 @@ def moment(time: datetime | None) -> str:
 
 
 def usd(amount: float | None) -> str:
-    """Return an amount of money; small ones keep two digits that tell. Empty for None."""
+    """Return an amount of money; small amounts keep two significant digits. Empty for None."""
     if amount is None:
         return ""
     if amount == 0 or abs(amount) >= 1:
@@ -33,7 +33,7 @@ def usd(amount: float | None) -> str:
 
 
 def cost_range(plan: Plan | None) -> str:
-    """Return what a task is expected to cost, or between what; empty where no price is known."""
+    """Return the expected cost of a task, or the range that it lies in; empty if no price is known."""
     cost = None if plan is None else plan.own_cost
     if cost is None:
         return ""
@@ -48,5 +48,5 @@ def number(count: int | None) -> str:
 
 
 def model_name(model: str | None) -> str:
-    """Return what a model is called, without where it is; empty for None."""
+    """Return the name of a model without its path; empty for None."""
     return (model or "").rpartition("/")[2]

@@ -35,21 +35,22 @@ trust_models()
 
 
 class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
-    """Wait until jobs have ended, and decide by their rows as the operator does.
+    """Wait until jobs have ended, and decide by their rows, as the operator does.
 
     Args:
-        job_names: a name, several, or a manifest (XCom of an operator of this package).
+        job_names: a name, several, or a manifest (the XCom of an operator of this package).
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
         deferrable: wait on the triggerer; None: as ``[operators] default_deferrable`` says.
-        **kwargs: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, … of Airflow's sensors.
+        **kwargs: parameters of Airflow's sensors: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, ….
 
     Returns:
-        The manifest as a dict of JSON. Jobs are left alone when the sensor gives up.
+        The manifest as a dict of JSON. The jobs keep running if the sensor gives up.
 
     Raises:
-        JobError: one of its kinds, as the outcome table says; skipped instead with ``soft_fail``, except for `JobLost`.
-        AirflowSensorTimeout: `timeout` passed; skipped instead with ``soft_fail``.
+        JobError: one of its kinds, as the outcome table says; with ``soft_fail`` the task is skipped instead, except
+            for `JobLost`.
+        AirflowSensorTimeout: `timeout` passed; with ``soft_fail`` the task is skipped instead.
     """
 
     template_fields: Sequence[str] = ("job_names", "conn_id")
@@ -84,14 +85,14 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         check_allowance(self.max_failed_rows)
         if not self.deferrable:
             return self._execute_in_place(context)
-        check_seconds("poke_interval", self.poke_interval, optional=False)  # a triggerer is shared by all
+        check_seconds("poke_interval", self.poke_interval, optional=False)  # all tasks share the triggerer
         with self._as_poked():
             return self._begin_to_wait(context)
 
     def _execute_in_place(self, context: Context) -> Any:
         try:
             return super().execute(context)
-        except AirflowSensorTimeout as error:  # to which Airflow applies `never_fail` after a deferral only
+        except AirflowSensorTimeout as error:  # Airflow applies `never_fail` to it only after a deferral
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
@@ -120,7 +121,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; rows that are not readable yet hold no slot either."""
+        """Look once. Rows that are not readable yet count as not done, so they do not hold the slot."""
         with open_client(self.conn_id) as client, self._softly():
             self._service_time = client.service_time
             try:
@@ -131,13 +132,13 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             return PokeReturnValue(is_done=manifest is not None, xcom_value=manifest)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Settle after the trigger fired."""
+        """Continue after the trigger fired."""
         with self._as_poked(), self._softly():
             return self._complete(context, event)
 
     @property
     def ends_at(self) -> float:
-        """When the sensor's own `timeout` or Airflow's time for the attempt is over, whichever comes first."""
+        """When the sensor's own `timeout` or Airflow's limit for the attempt ends, whichever is first."""
         own, airflows = self.begun + self.timeout, super().ends_at
         return own if airflows is None else min(own, airflows)
 
@@ -164,7 +165,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
                 f"The jobs had not ended after {self.timeout:.0f} s ({ending.states}); they were left alone."
             )
             raise AirflowSensorTimeout(msg)
-        if ending.why is Why.LOST:  # perhaps for want of a connection, so none is opened
+        if ending.why is Why.LOST:  # perhaps because there is no connection, so none is opened
             raise JobLost(lost(ending), job_names=names)
         with open_client(self.conn_id) as client:
             return self._settle(client, context, ending, names, LateRows(self, event).patience)
@@ -175,7 +176,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         return job_names(self.job_names)
 
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
-        """Return the manifest; None while there is something to wait for."""
+        """Return the manifest; None: the jobs have not ended, or their rows are not readable yet."""
         from airflow_provider_genai_batch.task.jobs.patience import Patience
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
         from airflow_provider_genai_batch.task.settings.job_names import appear_until
@@ -184,7 +185,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         ending = JobWatcher(client).look_once(names, appear_until(self.job_names))
         if ending is None:
             return None
-        before = client.service_time()  # what settling takes for young is young by this time, too
+        before = client.service_time()  # a job that is fresh while settling is fresh at this time too
         try:
             return self._settle(client, context, ending, names, Patience(0))
         except OutputNotReadable as error:
@@ -213,7 +214,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     @contextmanager
     def _softly(self) -> Iterator[None]:
-        """Skip for an outcome of the jobs with ``soft_fail``; one that is not known is none."""
+        """With ``soft_fail``, skip the task after a bad outcome of the jobs. `JobLost` is no outcome: it is unknown."""
         try:
             yield
         except JobLost:
@@ -225,7 +226,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     @contextmanager
     def _as_poked(self) -> Iterator[None]:
-        """Skip where Airflow's own loop of pokes does so for a sensor that does not defer."""
+        """Skip the task in the cases in which Airflow's own loop of pokes skips one that does not defer."""
         try:
             yield
         except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
@@ -241,7 +242,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
 
 def _awaits_rows(client: GenAIBatchClient, names: list[str], now: float) -> bool:
-    """Whether one of the jobs ended so lately before `now` that not all of its rows need be readable."""
+    """Return whether one of the jobs ended so shortly before `now` that its rows may not be readable yet."""
     from airflow_provider_genai_batch.flows.outcome.collect import is_fresh
 
     return any(is_fresh(client.get(name), now, unknown=True) for name in names)

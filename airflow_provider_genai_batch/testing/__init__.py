@@ -1,4 +1,4 @@
-"""Pytest fixtures for tests of your own DAGs; they need pytest and the extra ``emulator``.
+"""Pytest fixtures for testing your own DAGs; they need pytest and the extra ``emulator``.
 
 In the topmost ``conftest.py``: ``pytest_plugins = ["airflow_provider_genai_batch.testing"]``.
 """

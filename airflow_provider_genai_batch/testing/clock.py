@@ -1,4 +1,4 @@
-"""The clock for tests: waiting takes no time, and this package and the emulator agree on the time."""
+"""A clock for tests: waiting takes no real time, and this package and the emulator share the same time."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.emulator import VirtualClock
 
 _TURNS = 100
-"""Turns that an event loop makes without anything due before nothing else can be expected to run."""
+"""After so many idle turns of an event loop, nothing else is expected to run."""
 _ROUNDING = 1e-6
 
 
 class SharedClock:
-    """A clock for the product that goes by an emulator's, and moves that on instead of waiting.
+    """A clock for this package that follows an emulator's clock, and advances that clock instead of waiting.
 
-    A pause in a thread moves it at once. On event loops it moves when nothing else can run: to the end of the shortest
-    pause, and not while an answer of the service is awaited. `airflow_provider_genai_batch.clock.replaced` puts it in
-    place for the process; other processes keep the system's clock.
+    A pause in a thread advances it at once. On event loops it advances when nothing else can run: to the end of the
+    shortest pause, and not while an answer of the service is awaited. `airflow_provider_genai_batch.clock.replaced`
+    installs it for the process; other processes keep the system's clock.
 
     Args:
-        service: the emulator's (`Emulator(clock=…)`). Whoever advances that wakes those who wait here.
+        service: the clock of the emulator (`Emulator(clock=…)`). Advancing it ends the pauses here.
 
     Attributes:
-        service: as above.
-        ahead: seconds by which this machine's time of day is ahead of the service's. To set it is a jump, which the
-            monotonic time does not see.
+        service: the clock of the emulator.
+        ahead: seconds by which this machine's time of day is ahead of the service's. Setting it makes the time of day
+            jump, but not the monotonic time.
     """
 
     def __init__(self, service: VirtualClock) -> None:
@@ -43,16 +43,16 @@ class SharedClock:
         self._lock = threading.Lock()
         self._sleepers: list[tuple[float, int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._turns: dict[asyncio.AbstractEventLoop, int] = {}
-        """For each loop with sleepers, the turns without anything due that are left."""
+        """The idle turns that are left for each loop with sleepers; negative: the loop is stopped by `held`."""
         self._holders = 0
         service.listen(self._wake)
 
     def time(self) -> float:
-        """Return seconds since 1970."""
+        """Return the seconds since 1970."""
         return self.service.now_ns() / 1e9 + self.ahead
 
     def monotonic(self) -> float:
-        """Return seconds since this clock was made."""
+        """Return the seconds since this clock was created."""
         return (self.service.now_ns() - self._start_ns) / 1e9
 
     def advance(self, seconds: float) -> None:
@@ -60,11 +60,11 @@ class SharedClock:
         self.service.advance(seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass, at once."""
+        """Let this much time pass, without waiting."""
         self.service.advance(max(0.0, seconds))
 
     async def async_sleep(self, seconds: float) -> None:
-        """Wait until so much time has passed; it passes when nothing else can run."""
+        """Wait until this much time has passed; it passes when nothing else can run."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -74,7 +74,7 @@ class SharedClock:
             due = self.monotonic() + seconds
             heapq.heappush(self._sleepers, (due, next(self._number), loop, future))
             begin = loop not in self._turns
-            # One that has stopped to turn while an answer is awaited keeps that mark: it is set going by it again.
+            # A loop that stopped while an answer is awaited keeps its negative mark, by which `held` starts it again.
             if self._turns.get(loop, 0) >= 0:
                 self._turns[loop] = _TURNS
         if begin:
@@ -82,7 +82,7 @@ class SharedClock:
         await future
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait for an event, for so long at most; return whether it is set."""
+        """Wait for an event, at most for this long; return whether it is set."""
         waits = {asyncio.ensure_future(self.async_sleep(seconds)), asyncio.ensure_future(event.wait())}
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -92,13 +92,13 @@ class SharedClock:
         return event.is_set()
 
     async def turn(self) -> float:
-        """Let the event loop turn once, in no time."""
+        """Let the event loop turn once; it takes no time on this clock."""
         await asyncio.sleep(0)
         return 0.0
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let no time pass by itself on event loops meanwhile."""
+        """Keep event loops from advancing the clock until the block ends."""
         with self._lock:
             self._holders += 1
         try:
@@ -113,7 +113,7 @@ class SharedClock:
                     loop.call_soon_threadsafe(self._turn, loop)
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch a loop go round; when nothing else has happened for long enough, let time pass."""
+        """Count the idle turns of a loop, and advance the clock after enough of them."""
         with self._lock:
             if self._holders:
                 self._turns[loop] = -1
@@ -125,7 +125,7 @@ class SharedClock:
             quiet = not self._turns[loop]
             self._turns[loop] = _TURNS if quiet else self._turns[loop] - 1
         if quiet:
-            # Less would be lost in the rounding, and whoever asks for the rest of a pause would ask without end.
+            # A smaller step would be lost in rounding, and code that waits for the rest of a pause would never end.
             self.service.advance(max(_ROUNDING, due - self.monotonic()))
         loop.call_soon(self._turn, loop)
 
@@ -135,7 +135,7 @@ class SharedClock:
         return self._sleepers[0][0] if self._sleepers else None
 
     def _wake(self) -> None:
-        """Wake whose pause is over."""
+        """Wake the sleepers whose pause is over."""
         now = self.monotonic() + _ROUNDING
         over = []
         with self._lock:

@@ -1,4 +1,4 @@
-"""The fixtures. They import late, because Airflow may be configured after this module is imported."""
+"""The fixtures. They import late, because a test suite may configure Airflow after this module is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def emulator_settings() -> dict[str, Any]:
-    """Return the arguments of `Emulator`: jobs have ended at the first look. Override it for other arguments."""
+    """Return the arguments of `Emulator`: jobs have ended at the first look. Override this for other arguments."""
     from airflow_provider_genai_batch.emulator import Lifecycle
 
     return {"lifecycle": Lifecycle.at_once()}
@@ -29,13 +29,13 @@ def emulator_settings() -> dict[str, Any]:
 
 @pytest.fixture
 def genai_batch_conn_id() -> str:
-    """Return the id of the connection to the emulator. Override it if your DAGs use another."""
+    """Return the id of the connection to the emulator. Override this if your DAGs use another id."""
     return "genai_batch_default"
 
 
 @pytest.fixture
 def no_real_google() -> Iterator[None]:
-    """Fail the test if something in this process tries to reach one of Google's hosts."""
+    """Fail the test if code in this process tries to reach one of Google's hosts."""
     with guarded() as reached:
         yield
     if reached:
@@ -44,7 +44,7 @@ def no_real_google() -> Iterator[None]:
 
 @pytest.fixture
 def virtual_clock(emulator_settings: dict[str, Any]) -> Iterator[SharedClock]:
-    """Let waits take no time: in this process, this package's clock moves the clock of the test's emulators."""
+    """Let waits take no real time: in this process, this package's clock advances the clock of the test's emulators."""
     from airflow_provider_genai_batch import clock
     from airflow_provider_genai_batch.emulator import VirtualClock
     from airflow_provider_genai_batch.testing.clock import SharedClock
@@ -61,7 +61,7 @@ def emulator(
     no_real_google: None,  # noqa: ARG001 - for its effect
     request: pytest.FixtureRequest,
 ) -> Iterator[Emulator]:
-    """Give an emulator of the Gemini API; the test fails if a fault or script was not used."""
+    """Provide an emulator of the Gemini API; the test fails if a fault or script was not used."""
     from airflow_provider_genai_batch.emulator import Emulator
 
     with Emulator(**_settings(emulator_settings, request)) as running:
@@ -70,14 +70,14 @@ def emulator(
 
 @pytest.fixture
 def gemini(emulator: Emulator, genai_batch_conn_id: str, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """Give the emulator, with a connection to it."""
+    """Provide the emulator, with a connection to it."""
     _connect(monkeypatch, genai_batch_conn_id, emulator, "gemini")
     return emulator
 
 
 @pytest.fixture(scope="session")
 def cloud_storage() -> Iterator[CloudStorage]:
-    """Give an emulator of Cloud Storage, one for the session, with the bucket of the Vertex AI connection."""
+    """Provide an emulator of Cloud Storage, one for the session, with the bucket of the Vertex AI connection."""
     from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET
     from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 
@@ -88,7 +88,7 @@ def cloud_storage() -> Iterator[CloudStorage]:
 
 @pytest.fixture(scope="session")
 def big_query() -> Iterator[BigQuery]:
-    """Give an emulator of BigQuery, one for the session, with the dataset ``tests``."""
+    """Provide an emulator of BigQuery, one for the session, with the dataset ``tests``."""
     if not _has_big_query():
         pytest.skip("the extra emulator-bigquery is not installed")
     from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
@@ -107,7 +107,7 @@ def vertex(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Emulator]:
-    """Give an emulator of Vertex AI over Cloud Storage and BigQuery, with a connection to it."""
+    """Provide an emulator of Vertex AI with Cloud Storage and BigQuery, and a connection to it."""
     from airflow_provider_genai_batch.emulator import Emulator
 
     tables = request.getfixturevalue("big_query") if _has_big_query() else None
@@ -123,7 +123,7 @@ def _settings(settings: dict[str, Any], request: pytest.FixtureRequest) -> dict[
 
 
 def _has_big_query() -> bool:
-    """It cannot be installed beside each version of Airflow and Python."""
+    """Return whether the BigQuery emulator is installed: not all versions of Airflow and Python allow it."""
     return importlib.util.find_spec("bqemulator") is not None
 
 

@@ -1,4 +1,4 @@
-"""Detects attempts to reach Google, at the two places that all Python code passes: name resolution and TLS."""
+"""Detects attempts to reach Google in the functions that all Python code uses: name resolution, sockets and TLS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 _HOSTS = ("googleapis.com", "google.com", "goog")
 _METADATA = ("169.254.169.254", "metadata.google.internal")
-"""Of a machine of Google's own: libraries look whether they run on one, and find that they do not."""
+"""Hosts of Google's metadata server. Libraries ask them whether they run on a machine of Google's; here they do not."""
 
 
 class RealGoogleReached(AssertionError):
@@ -47,14 +47,14 @@ _PLACES: tuple[tuple[Any, str, Callable[..., object]], ...] = (
     (ssl.SSLContext, "wrap_socket", _of_tls),
     (ssl.SSLContext, "wrap_bio", _of_tls),
 )
-"""Whose, which function, and how to read a host from its arguments."""
+"""The owner and the name of each guarded function, and how to read the host from its arguments."""
 
 
 @contextmanager
 def guarded() -> Iterator[list[str]]:
-    """Let nothing in this process reach Google until the block ends.
+    """Keep the code in this process from reaching Google until the block ends.
 
-    gRPC resolves names by itself and passes by; so does what runs in other processes.
+    It does not see gRPC, which resolves names by itself, or other processes.
 
     Yields:
         The hosts that code tried to reach, in order.

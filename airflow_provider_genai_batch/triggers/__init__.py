@@ -1,1 +1,1 @@
-"""The triggers: for jobs that end, for places that become free, and for asset watchers; none holds a worker slot."""
+"""Triggers: for the end of jobs, for pauses, and for asset watchers. None of them holds a worker slot."""

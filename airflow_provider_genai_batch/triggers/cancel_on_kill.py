@@ -1,4 +1,4 @@
-"""Cancelling jobs that are no longer wanted: what a trigger does when a user ends its task."""
+"""Cancels jobs that are no longer wanted, when a user ends the task of a trigger."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
 
 STILL_WANTED = ("deferred", "scheduled", "queued", "running")
-"""States of a task that wants its jobs, and may have been resumed by another triggerer's copy of the trigger.
+"""States in which a task still wants its jobs; another triggerer's copy of the trigger may have resumed it.
 
-Then Airflow stops this copy, and no user has done anything. A task that a user cleared looks the same as soon as it is
-scheduled; then its next attempt takes the jobs up.
+Then Airflow stops this copy, although no user has done anything. A task that a user cleared looks the same as soon as
+it is scheduled; then its next attempt reattaches to the jobs.
 """
 _USER_ACTION = "__airflow_user_action__"
-"""With it Airflow 3.3 and later cancel a trigger whose task a user has ended.
+"""The message with which Airflow 3.3 and later cancel a trigger whose task a user has ended.
 
-3.4 says so only when its database has no such trigger any more: one that moved is released with another word. Source:
-``airflow.jobs.triggerer_job_runner``.
+Airflow 3.4 uses it only if its database no longer has the trigger; a trigger that moved is cancelled with another
+message. Source: ``airflow.jobs.triggerer_job_runner``.
 """
 cancelling: set[asyncio.Task[None]] = set()
-"""Cancellations under way: the event loop itself keeps no task alive."""
+"""Running cancellations. They are kept here because the event loop itself keeps no task alive."""
 
 
 class CancelsUnwanted(BaseTrigger):
@@ -36,8 +36,8 @@ class CancelsUnwanted(BaseTrigger):
 
     Args:
         conn_id: the Airflow connection.
-        job_names: the jobs.
-        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state meanwhile.
+        job_names: the names of the jobs.
+        cancel_on_kill: cancel the jobs if somebody kills or clears the task, or sets its state.
     """
 
     def __init__(self, conn_id: str, job_names: Sequence[str], *, cancel_on_kill: bool) -> None:
@@ -49,7 +49,7 @@ class CancelsUnwanted(BaseTrigger):
 
     @property
     def appear_until(self) -> float:
-        """Until when the jobs may be too new to be known by their names, in seconds since the epoch."""
+        """Until when the service may not know the new jobs by their names yet, in seconds since the epoch."""
         return 0.0
 
     @property
@@ -58,16 +58,16 @@ class CancelsUnwanted(BaseTrigger):
         return STILL_WANTED
 
     async def stopped(self, stop: asyncio.CancelledError) -> None:
-        """Take note that the trigger was cancelled: before Airflow 3.3 nobody else calls `on_kill`."""
+        """Handle the cancellation of the trigger. Before Airflow 3.3, Airflow does not call `on_kill` itself."""
         self._user_action = stop.args[:1] == (_USER_ACTION,)
         if not hasattr(BaseTrigger, "on_kill"):
             await asyncio.shield(self.on_kill())
 
     async def on_kill(self) -> None:
-        """Cancel the jobs, if the task does not wait for them any more.
+        """Cancel the jobs if the task no longer waits for them.
 
-        Airflow calls this also when the trigger only moves to another triggerer, and while it runs cancels it again
-        every second (seen in 3.3.2). So the work is a task of its own, which nothing but its end ends.
+        Airflow also calls this when the trigger only moves to another triggerer, and cancels the call every second
+        while it runs (seen in 3.3.2). So the work runs in a task of its own, which is always finished.
         """
         if self.cancel_on_kill and self.job_names:
             work = asyncio.ensure_future(self._cancel_unwanted())
@@ -81,8 +81,8 @@ class CancelsUnwanted(BaseTrigger):
         from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 
         if in_loop(self.task_instance):
-            # A triggerer cannot ask how this iteration fares. Airflow's word is enough where the trigger, had it fired
-            # with another triggerer, would have done so for the end of the only job.
+            # A triggerer cannot read the state of this iteration. Airflow's message is enough if the trigger could have
+            # fired on another triggerer only because the only job had ended.
             if not self._user_action or self.wanting != ("deferred",):
                 self.log.info("The state of one iteration is not known: %s is left alone.", self.job_names)
                 return
@@ -96,7 +96,7 @@ class CancelsUnwanted(BaseTrigger):
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
 
     async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
-        """Cancel one job; an error must not keep the others running."""
+        """Cancel one job. An error must not keep the other jobs running."""
         from airflow_provider_genai_batch.client.jobs import cancel_job
 
         try:

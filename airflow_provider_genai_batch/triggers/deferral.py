@@ -1,4 +1,4 @@
-"""State of an attempt that outlives its deferrals beside its jobs: Airflow forgets when it began, and what it did."""
+"""State of an attempt that must survive its deferrals: Airflow forgets when the attempt began, and what it did."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
     _Base = object
 
 ATTEMPT_OVER = "attempt_over"
-"""Of an event: the trigger fired because the attempt's time is over."""
+"""A key in an event: the trigger fired because the attempt's time is over."""
 _CARRIED = "carried"
 _PAUSED = (
     "The task ran out of Airflow's time while the service had no capacity for its job, or its input could not be read. "
@@ -37,10 +37,11 @@ _ANSWERED = (
 
 
 class KeepsOverDeferrals(_Base):
-    """An operator that defers with triggers of this package; comes before Airflow's base among its bases.
+    """Base of operators that defer with triggers of this package. It must come before Airflow's base.
 
-    `execution_timeout` is a limit of the attempt. Airflow 3 measures it anew in each process of a deferred task, and
-    not at all in between. Moments are those of the service's clock, which all workers and triggerers share.
+    `execution_timeout` limits the whole attempt. Airflow 3 starts it again in each process of a deferred task, and does
+    not measure it while the task is deferred. Moments are those of the service's clock, which all workers and
+    triggerers share.
     """
 
     execution_timeout: timedelta | None
@@ -50,48 +51,51 @@ class KeepsOverDeferrals(_Base):
     _over = False
 
     def begin(self) -> float:
-        """Take note that the attempt begins, before the service's clock is known; return when, in monotonic seconds."""
+        """Note that the attempt begins, before the service's clock is known; return the monotonic time in seconds."""
         self._started, self._begun, self._over = clock.monotonic(), None, False
         return self._started
 
     @property
     def begun(self) -> float:
-        """When the attempt began."""
+        """When the attempt began, in seconds since the epoch."""
         if self._begun is None:
             started = clock.monotonic() if self._started is None else self._started
             self._begun = self._service_time() - (clock.monotonic() - started)
         return self._begun
 
     def carried(self) -> dict[str, Any]:
-        """Return what is kept, as JSON."""
+        """Return the state that is kept, as JSON."""
         return {"begun": self.begun}
 
     def take_back(self, carried: Mapping[str, Any]) -> None:
-        """Take what was kept, by whatever version of this package; an attempt that is missing there begins now."""
+        """Restore the kept state, which any version of this package may have written.
+
+        Without a kept time, the attempt begins now.
+        """
         self.begin()
         begun = carried.get("begun")
         self._begun = begun if isinstance(begun, (int, float)) else None
 
     @property
     def ends_at(self) -> float | None:
-        """When Airflow's time for this attempt is over; None: it has no limit."""
+        """When Airflow's limit for this attempt ends; None: there is no limit."""
         limit = self.execution_timeout
         return None if limit is None else self.begun + limit.total_seconds()
 
     @property
     def seconds_left(self) -> float:
-        """Of the attempt's time."""
+        """The seconds left of the attempt's time."""
         if self._over:
             return 0.0
         return math.inf if self.ends_at is None else self.ends_at - self._service_time()
 
     @property
     def ran(self) -> float:
-        """Seconds that the attempt has run or waited for the service."""
+        """The seconds that the attempt has run or waited for the service."""
         return self._service_time() - self.begun
 
     def resumes_after_people(self, ran: Any) -> None:
-        """Go on after a person was asked, as Airflow does: their time is none of the attempt's."""
+        """Continue after a person was asked. As in Airflow, the wait for a person does not count."""
         seconds = ran if isinstance(ran, (int, float)) else 0.0
         self.take_back({"begun": clock.time() - seconds})
 
@@ -99,16 +103,16 @@ class KeepsOverDeferrals(_Base):
         """End the attempt if its time is over.
 
         Args:
-            said: what became of it; empty: it paused, and asked nothing of the service meanwhile.
+            said: the error message; empty: the attempt was paused, and did not call the service.
 
         Raises:
-            AirflowTaskTimeout: it is.
+            AirflowTaskTimeout: it is over.
         """
         if self.seconds_left <= 0:
             self.out_of_time(said or _PAUSED)
 
     def out_of_time(self, said: str) -> NoReturn:
-        """End the attempt as Airflow does one that waits in place.
+        """End the attempt in the way in which Airflow ends one that waits in place.
 
         Raises:
             AirflowTaskTimeout: always; Airflow then calls ``on_kill``.
@@ -116,24 +120,24 @@ class KeepsOverDeferrals(_Base):
         raise AirflowTaskTimeout(said)
 
     def defer(self, *, trigger: Any, method_name: str, **how: Any) -> NoReturn:
-        """Defer with a trigger of this package, which keeps the attempt's limit and brings back what is kept."""
+        """Defer with a trigger of this package, which observes the attempt's limit and brings back the kept state."""
         trigger.memo = {**(trigger.memo or {}), _CARRIED: self.carried()}
         if self.ends_at is not None:
             trigger.end_at(self.ends_at, self.seconds_left)
         super().defer(trigger=trigger, method_name=method_name, **how)
 
     def resumes(self, event: Mapping[str, Any]) -> Ending:
-        """Go on after a deferral.
+        """Continue after a deferral.
 
         Args:
-            event: of the trigger.
+            event: the event of the trigger.
 
         Returns:
-            How the waiting ended, where the event tells.
+            How the wait ended, if the event says so.
 
         Raises:
             AirflowTaskTimeout: the attempt's time is over.
-            ApprovalOutdated: it is a person's answer, to a question that is not asked any more.
+            ApprovalOutdated: the event is a person's answer to an outdated question.
         """
         from airflow_provider_genai_batch.flows.outcome.messages import timed_out
         from airflow_provider_genai_batch.flows.watch import Ending

@@ -1,4 +1,4 @@
-"""The trigger: waits for jobs on the triggerer's event loop. It looks and cancels; it never submits or downloads."""
+"""The trigger that waits for jobs on the triggerer's event loop. It never submits or downloads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _loads: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[None]] = Wea
 
 
 def _load() -> None:
-    """Import what looks need. It takes a fifth of a second, for which the first trigger must not block all others."""
+    """Import the modules for watching jobs. This takes 0.2 s, for which the first trigger must not block the others."""
     for module in ("client.polling.driver", "flows.watch", "hooks.poller_pool", "task.jobs.traces"):
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
@@ -33,7 +33,7 @@ def _load() -> None:
 
 
 async def _loaded_once() -> None:
-    """Wait until all is imported, by one thread for all triggers."""
+    """Wait until all modules are imported, by one thread for all triggers."""
     loop = asyncio.get_running_loop()
     if (load := _loads.get(loop)) is None or load.done():
         load = _loads[loop] = asyncio.ensure_future(asyncio.to_thread(_load))
@@ -45,11 +45,11 @@ class GenAIBatchTrigger(CancelsUnwanted):
 
     Args:
         conn_id: the Airflow connection.
-        job_names: the jobs.
+        job_names: the names of the jobs.
         plan: `flows.watch.WaitPlan` as a dict.
         memo: data that the task gets back with the event.
-        cancel_on_kill: cancel the jobs when somebody kills or clears the task, or sets its state meanwhile.
-        **_newer: what a newer version of this package serialised beside these.
+        cancel_on_kill: cancel the jobs if somebody kills or clears the task, or sets its state.
+        **_newer: further arguments that a newer version of this package serialised; ignored.
 
     The event's payload is `flows.watch.Ending` as a dict, ``job_names`` and ``memo``; no rows.
     """
@@ -79,7 +79,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it has the service's clock itself
-        """Wait until this time of the service's clock at most: then the task's attempt is over."""
+        """Wait at most until this time of the service's clock, when the task's attempt is over."""
         self.plan = {**self.plan, "attempt_ends": moment, "cancel_with_attempt": self.cancel_on_kill}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -110,15 +110,15 @@ class GenAIBatchTrigger(CancelsUnwanted):
                     flow = watch(self.job_names, plan, clock=service_time)
                     ending = await drive_with_poller(flow, self.job_names, poller)
                 if again or ending.why is not Why.LOST or not poller.client.refused:
-                    break  # else the connection may have another key by now
-        except (GenAIBatchError, AirflowNotFoundException) as error:  # no connection to use: the task says so
+                    break  # otherwise the connection may have another key by now
+        except (GenAIBatchError, AirflowNotFoundException) as error:  # no usable connection: the task says so
             ending = Ending(Why.LOST, {}, str(error))
         passed(WAIT, began, {**of_jobs(self.job_names), WHY: ending.why.value})
         return ending
 
     @property
     def appear_until(self) -> float:
-        """Until when the jobs may be too new to be known by their names, in seconds since the epoch."""
+        """Until when the service may not know the new jobs by their names yet, in seconds since the epoch."""
         until = self.plan.get("appear_until")
         return float(until) if isinstance(until, (int, float)) else 0.0
 

@@ -1,4 +1,4 @@
-"""The trigger for asset watchers: fires for batch jobs that end, whoever submitted them."""
+"""The trigger for asset watchers: it fires for batch jobs that end, whoever submitted them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ else:
 log = logging.getLogger(__name__)
 
 ENDS = tuple(state.value for state in JobState if state.final)
-"""States that no job leaves; a paused one may go on."""
+"""Final states. PAUSED is not one, because a paused job may be resumed."""
 _TIMES = ("create_time", "start_time", "end_time")
 
 
 def _load() -> None:
-    """Load what a round needs, off the event loop."""
+    """Import the modules that a round needs. It runs in a thread, so that the event loop is not blocked."""
     for module in ("client.polling.ended_jobs", "hooks.poller_pool"):
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
@@ -50,23 +50,24 @@ class GenAIBatchJobsTrigger(_Base):
     """Fires for each matching job of a connection that ends, including jobs that Airflow did not submit.
 
     Each job that ends while the trigger runs, or ended up to `window` seconds before it started, fires at least once,
-    and never twice while the trigger keeps running. A job that ended while the triggerer was away for longer does not
-    fire. After a restart, jobs that ended in the window before it fire again; on Airflow 3.3 and later only those of
-    the last `poll_interval` do, because the asset's state store keeps what has fired. Jobs that are deleted before a
-    round has seen their end do not fire, nor do jobs in another Vertex AI location than the connection's.
+    and never twice while the trigger keeps running. If the triggerer is down for longer than `window`, jobs that ended
+    before the window do not fire. After a restart, jobs that ended in the window before it fire again; on Airflow 3.3
+    and later only those of the last `poll_interval` do, because the asset's state store keeps the names of the others.
+    Jobs that are deleted before a round has seen their end do not fire, nor do jobs in another Vertex AI location than
+    the connection's.
 
-    All triggers with the same connection, `window` and `poll_interval` share one walk through the list of jobs, on
-    Airflow 3.3 and later. Errors of the service or the connection are logged and waited out.
+    On Airflow 3.3 and later, all triggers with the same connection, `window` and `poll_interval` share one walk through
+    the list of jobs. After an error of the service or the connection, the trigger logs it and tries again.
 
     Args:
         conn_id: the Airflow connection.
         display_name: glob for the job's display name; case-sensitive.
         model: glob for the model, with or without the path before its last part.
-        labels: that the job must have, on Vertex AI; the Gemini API has none.
+        labels: labels that the job must have, on Vertex AI; the Gemini API has none.
         states: final states to fire for; None: all of them.
-        window: seconds before the start.
+        window: how many seconds before the start of the trigger a job may have ended.
         poll_interval: seconds between two rounds.
-        **newer: what a newer version of this package serialised beside these; ignored with a warning.
+        **newer: further arguments that a newer version of this package serialised; ignored with a warning.
 
     The event's payload says which job it was and how it ended; no requests and no rows.
     """
@@ -127,12 +128,12 @@ class GenAIBatchJobsTrigger(_Base):
                 yield event
 
     def shared_stream_key(self) -> Hashable:
-        """Return what triggers have in common that watch together."""
+        """Return the key that is equal for triggers that can share a walk."""
         return (*self.serialize()[:1], self.conn_id, self.window, self.poll_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Sequence[Ended], None]:
-        """Give all jobs that ended recently, round after round. It continues whatever happens.
+        """Yield all jobs that ended recently, round after round. No error ends it.
 
         A client is kept for one round only, so that a changed connection is noticed.
         """
@@ -145,7 +146,7 @@ class GenAIBatchJobsTrigger(_Base):
             try:
                 async with shared_poller(kwargs["conn_id"]) as poller:
                     found = await poller.client.run(jobs.round(poller.client.calls, clock.time()))
-            except Exception as error:  # noqa: BLE001 - a trigger that ends begins anew, and knows nothing any more
+            except Exception as error:  # noqa: BLE001 - a trigger that fails is restarted without its memory
                 failures += 1
                 pause = backoff(failures, getattr(error, "retry_after", None), longest=LONGEST_OF_HOURS)
                 log.warning(
@@ -163,7 +164,7 @@ class GenAIBatchJobsTrigger(_Base):
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Sequence[Ended]]
     ) -> AsyncGenerator[TriggerEvent, None]:
-        """Fire for what matches and is new."""
+        """Fire for jobs that match and are new."""
         begun = clock.time()
         fired = FiredEvents(getattr(self, "asset_state_store", None), self.serialize()[1])
         seen: Collection[str] | None = None

@@ -1,4 +1,4 @@
-"""Pauses without a slot: while the service has no capacity for a job, or an ended job's rows are late."""
+"""Pauses without a worker slot: while the service has no capacity for a job, or while an ended job's rows are late."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.jobs.patience import Patience
 
 IN_SLOT = 5.0
-"""Seconds for which late rows are waited for in the slot: to be deferred and resumed takes as long."""
+"""How many seconds to wait for late rows in the slot, because a deferral and its resumption take as long."""
 _LATE_SINCE = "late_since"
 
 
 class GenAIBatchPauseTrigger(CancelsUnwanted):
-    """Fires at a given time, with what the task needs to continue. It does not call the service.
+    """Fires at a given time, with the data that the task needs to continue. It does not call the service.
 
-    Airflow's own trigger for a moment brings nothing back, and not every way to run a task keeps what is given to
+    Airflow's own trigger for a moment brings no data back, and not every way to run a task keeps the ``kwargs`` of
     ``defer``.
 
     Args:
@@ -33,8 +33,8 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         memo: the event's payload.
         conn_id: the Airflow connection.
         job_names: jobs of the task that keep running meanwhile.
-        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
-        **_newer: what a newer version of this package serialised beside these.
+        cancel_on_kill: cancel these jobs if somebody kills or clears the task, or sets its state.
+        **_newer: further arguments that a newer version of this package serialised; ignored.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         self.memo = memo or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the metadata database keeps."""
+        """Return what the metadata database stores."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "moment": self.moment,
             "memo": self.memo,
@@ -61,9 +61,10 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         }
 
     def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it asks no service for the time
-        """Fire in so many seconds at the latest, and say then that the task's attempt is over.
+        """Fire after `left` seconds at the latest, and then report that the task's attempt is over.
 
-        The process that goes on cannot tell it as well: its clock and the service's are not this machine's.
+        The process that continues cannot decide this as well, because its clock and the service's differ from this
+        machine's.
         """
         over = clock.time() + max(0.0, left)
         if over < self.moment:
@@ -71,7 +72,7 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
             self.memo = {**self.memo, ATTEMPT_OVER: True}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait."""
+        """Wait, then fire."""
         try:
             await clock.async_sleep(max(0.0, self.moment - clock.time()))
         except asyncio.CancelledError as stop:
@@ -81,15 +82,15 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
 
 
 class LateRows:
-    """How a deferrable task waits for the rows of jobs that ended: after a short while without its slot.
+    """The way in which a deferrable task waits for rows of ended jobs: after a short while, without its slot.
 
-    The pause fires with the event of the jobs' end, so that the task does again what it did then.
+    The pause fires with the event of the jobs' end, so that the task repeats what it did after that event.
 
     Args:
-        task: keeps its limit over deferrals, and has a ``conn_id`` and an ``execute_complete``.
-        event: which that method takes.
+        task: a `KeepsOverDeferrals` with a ``conn_id`` and an ``execute_complete``.
+        event: the event that this method takes.
         going: the task's jobs that keep running meanwhile.
-        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
+        cancel_on_kill: cancel these jobs if somebody kills or clears the task, or sets its state.
     """
 
     def __init__(
@@ -108,13 +109,13 @@ class LateRows:
 
     @property
     def patience(self) -> Patience:
-        """What a settling needs."""
+        """The patience to settle with."""
         from airflow_provider_genai_batch.task.jobs.patience import Patience
 
         return Patience(since=self._since, pause=self._pause)
 
     def _pause(self, seconds: float) -> None:
-        """Wait for at least so long, in place or by a deferral."""
+        """Wait for at least this long, in place or by a deferral."""
         from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 
         now = clock.time()

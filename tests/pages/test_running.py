@@ -161,7 +161,7 @@ def test_a_service_that_is_away_leaves_what_is_known(
     gemini.faults.add("batches.list", Fault.error(403, "<u>not</u> for you"))
     page = _page(bob, "connection?conn_id=sometimes", "has not answered since")
     assert job in text(page)
-    assert "What is shown of its jobs is of" in text(page)
+    assert "Its jobs are shown as of" in text(page)
     assert "<u>" not in page.text
     assert "<i>" not in page.text
     assert unescape(page.text).count("<i>mine</i>") == 1

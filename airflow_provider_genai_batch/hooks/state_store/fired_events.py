@@ -1,4 +1,4 @@
-"""Events that an asset watcher's trigger has fired, in the asset's state store (Airflow 3.3 and later)."""
+"""Keeps the events that an asset watcher's trigger has fired in the asset's state store (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from airflow_provider_genai_batch.models.jobs.identity import digest
 log = logging.getLogger(__name__)
 
 SETTLED = 5.0
-"""Seconds after which an event counts as stored in Airflow's database; a name kept earlier may get lost with it."""
+"""Seconds after which an event counts as stored in Airflow's database. A name kept earlier could hide a lost event."""
 MOST_NAMES = 1000
-"""Names that are kept; the store is no place for more."""
+"""The most names that are kept, because the store is not meant for large values."""
 
 
 class FiredEvents:
-    """Names of jobs that a trigger has fired for, across its lives where Airflow keeps them.
+    """Names of jobs for which a trigger has fired. They survive a restart of the trigger if Airflow has a store.
 
     Args:
         store: the trigger's ``asset_state_store``, or None.
-        watch: what tells this trigger from others of the same asset, as JSON.
+        watch: JSON that distinguishes this trigger from others of the same asset.
     """
 
     def __init__(self, store: Any, watch: Mapping[str, Any]) -> None:
@@ -34,12 +34,12 @@ class FiredEvents:
         self._warned = False
 
     async def recall(self) -> Collection[str]:
-        """Return what earlier lives have fired for; nothing where Airflow keeps nothing or does not say."""
+        """Return the names from before a restart; none if Airflow has no store or does not answer."""
         if self._store is None:
             return ()
         try:
             names = await self._store.aget(self._key)
-        except StoreError as error:  # without it some jobs fire again, which watchers have to bear
+        except StoreError as error:  # then some jobs fire again, which watchers must tolerate
             log.warning("Earlier events are not known, so events may fire again: %s", error)
             self._store = None
             return ()
@@ -49,11 +49,11 @@ class FiredEvents:
         return self._kept
 
     def add(self, name: str) -> None:
-        """Note that an event is on its way."""
+        """Note that an event has been sent."""
         self._names[name] = clock.time()
 
     async def keep(self, of_late: Collection[str]) -> None:
-        """Write down what can fire no more, of those that a walk still sees."""
+        """Record the jobs that must not fire again, as far as the job list still shows them."""
         self._names = {name: at for name, at in self._names.items() if name in of_late}
         settled = [name for name, at in self._names.items() if clock.time() - at >= SETTLED][-MOST_NAMES:]
         if self._store is None or settled == self._kept:

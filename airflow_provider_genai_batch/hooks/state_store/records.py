@@ -1,4 +1,4 @@
-"""Records of a task instance in Airflow's task state store (3.3 and later): a shortcut, never needed."""
+"""Records of a task instance in Airflow's task state store (3.3 and later): a shortcut on which nothing depends."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ log = logging.getLogger(__name__)
 
 _KEY = "genai_batch_job"
 _COUNTS_KEY = "genai_batch_jobs"
-"""Below it: how many jobs each round has, by the round's number. With one job in the first round there is nothing."""
+"""The key of the number of jobs in each round, by the round's number. It is absent if the only round has one job."""
 _REPORTED_KEY = "genai_batch_reported"
 _MOST_JOBS = 10_000
-"""Notes of a round that are read again, whatever number is kept."""
+"""The most records of a round that are read, whatever number is kept."""
 _MOST_REPORTED = 1000
-"""Names that are kept; the store is no place for more."""
+"""The most names that are kept, because the store is not meant for large values."""
 
 
 class JobRecords:
-    """The records of a task instance's jobs; they outlive attempts, but may be cleared.
+    """The records of a task instance's jobs. They outlive attempts, but users may clear them.
 
     Args:
-        context: Airflow's.
-        round_: the round whose jobs they are. Of these it is the first one's record, see `at`.
+        context: Airflow's context.
+        round_: the round of the jobs. The object is the record of the round's first job; `at` returns the others.
     """
 
     def __init__(self, context: Context, round_: int = 0) -> None:
@@ -47,7 +47,7 @@ class JobRecords:
         return one
 
     def read(self) -> Record | None:
-        """Return what was written; None where Airflow keeps nothing or does not say."""
+        """Return what was written; None if Airflow has no store."""
         if self._store is None:
             return None
         record = Record.from_dict(self._store.get(self._key, "what an earlier attempt recorded"))
@@ -56,7 +56,7 @@ class JobRecords:
         return record
 
     def read_all(self) -> list[Record]:
-        """Return what was written of all jobs of the task instance, as far as Airflow says."""
+        """Return the records of all jobs of the task instance, as far as Airflow returns them."""
         if self._store is None:
             return []
         counts = {0: 1} | self._counts(self._store)
@@ -65,10 +65,10 @@ class JobRecords:
         return [Record.from_dict(self._store.get(_key(place), what)) for place in places]
 
     def expect(self, jobs: int) -> None:
-        """Write down that the round has so many jobs, before any of them is written down.
+        """Record how many jobs the round has, before any of them is recorded.
 
         Raises:
-            Exception: Airflow's own: this attempt is not the task's any more.
+            Exception: Airflow's own: another attempt has replaced this one.
         """
         round_ = self._round
         if self._store is None or (not round_ and jobs <= 1):
@@ -90,14 +90,14 @@ class JobRecords:
         return {int(number): min(count, _MOST_JOBS) for number, count in counts if number.isdecimal()}
 
     def write(self, record: Record) -> bool:
-        """Write, replacing what was there.
+        """Write the record in place of an earlier one.
 
-        Before a create this is the last chance to notice that the attempt is not Airflow's any more, so it fails
-        with what Airflow raises to say so. After it, the job is known to the service by its name, and a failure is no
-        more than a warning.
+        Before a create call this is the last chance to notice that another attempt has replaced this one, so it raises
+        the error by which Airflow says so. After the call, the service knows the job by its name, and a failure is only
+        a warning.
 
         Returns:
-            False where a store exists and did not take the note.
+            False if a store exists and did not accept the record.
         """
         if self._store is None:
             return True
@@ -106,7 +106,7 @@ class JobRecords:
             return self._store.set(self._key, replace(record, attempt=self._attempt).as_dict(), what)
         except NotCurrentError as error:
             if not record.job:
-                log.error(  # noqa: TRY400 - it is raised, too
+                log.error(  # noqa: TRY400 - it is raised as well
                     "Airflow has replaced this attempt by another one. It creates nothing, and nothing is "
                     "billed for it; the attempt that replaced it looks for existing jobs."
                 )
@@ -120,20 +120,20 @@ def _key(place: tuple[int, int]) -> str:
 
 
 class ReportedJobs:
-    """Names of the jobs of one task instance that were reported to Airflow's metrics."""
+    """The names of a task instance's jobs that were reported to Airflow's metrics."""
 
     def __init__(self, context: Context) -> None:
         self._store = StateStore.of(context)
 
     def read(self) -> set[str]:
-        """Return the names; none where Airflow keeps nothing or does not say."""
+        """Return the names; none if Airflow has no store or does not answer."""
         if self._store is None:
             return set()
         names = self._store.get(_REPORTED_KEY, "which jobs were reported to its metrics")
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
     def add(self, names: Iterable[str]) -> bool:
-        """Write names down; False where Airflow refuses, as it does once the attempt is not the task's any more."""
+        """Record names; False if Airflow refuses, as it does once another attempt has replaced this one."""
         if self._store is None:
             return True
         new = [*names]

@@ -1,8 +1,8 @@
-"""Airflow's task state store (3.3 and later): a shortcut that may be in trouble of any kind, and is never needed.
+"""Airflow's task state store (3.3 and later): a shortcut that may fail in any way, and on which nothing depends.
 
-What Airflow raises, read in its 3.3.2: an ``AirflowRuntimeError`` with the API server's status, or without one where
-that server cannot be reached; ``OSError`` and ``EOFError`` from the socket to the supervisor; ``ValueError`` and others
-from its settings, its models, and the backend that a deployment may configure for its workers.
+Errors that Airflow raises (source: the code of 3.3.2): an ``AirflowRuntimeError`` with the API server's status, or
+without a status if that server cannot be reached; ``OSError`` and ``EOFError`` from the socket to the supervisor;
+``ValueError`` and others from its settings, its models, and the backend that a deployment may set for its workers.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST = 120.0
-"""Seconds for which an answer is waited for: Airflow's own supervisor has given up by then, a backend may not have."""
+"""The most seconds to wait for an answer. Airflow's own supervisor has given up by then; a backend may not have."""
 THREAD = "genai-batch-state-store"
-"""The name of the thread in which an answer is waited for."""
+"""The name of the thread that waits for an answer."""
 _NONE_CAME = "no answer came for {:.0f} s"
 _NOT_CURRENT = (404, 409, 410)
-"""Statuses by which Airflow says that an attempt is not the task instance's any more: a retry has another id."""
+"""Statuses by which Airflow says that another attempt has replaced this one: a retry has another id."""
 _hanging: threading.Thread | None = None
-"""Waits for an answer that did not come in time. For as long as it does, Airflow is asked nothing more."""
+"""A thread that still waits for a late answer. While it waits, Airflow is not asked again."""
 
 
 class NotCurrentError(Exception):
-    """The attempt is not the task instance's any more, or the process has lost its supervisor and nobody can tell.
+    """Another attempt has replaced this one, or the process has lost its supervisor and cannot find out.
 
     Attributes:
-        cause: what Airflow raised.
+        cause: the error that Airflow raised.
     """
 
     def __init__(self, cause: Exception) -> None:
@@ -51,10 +51,10 @@ class NotCurrentError(Exception):
 
 
 class StateStore:
-    """What Airflow keeps for one task instance, or for an asset.
+    """The values that Airflow keeps for one task instance, or for an asset.
 
     Args:
-        store: Airflow's own.
+        store: Airflow's own store.
         ti: the task instance; None: the store is an asset's.
     """
 
@@ -63,16 +63,16 @@ class StateStore:
 
     @classmethod
     def of(cls, context: Context) -> StateStore | None:
-        """Return the store of a task; None where Airflow keeps nothing."""
+        """Return the store of a task; None if Airflow has none."""
         store: Any = context.get("task_state_store")
         return None if store is None else cls(store, context.get("ti"))
 
     def get(self, key: str, what: str) -> Any:
-        """Return what is kept; None where there is nothing, or Airflow is in trouble, which is a warning.
+        """Return a value; None: there is none, or Airflow failed, which is logged as a warning.
 
         Args:
-            key: under which it is kept.
-            what: what it is, for the warning.
+            key: the key of the value.
+            what: a description of the value for the warning.
         """
         try:
             return _in_time(partial(self._store.get, key))
@@ -81,19 +81,19 @@ class StateStore:
             return None
 
     def set(self, key: str, value: Any, what: str) -> bool:
-        """Keep a JSON value, in place of what was there.
+        """Keep a JSON value in place of an earlier one.
 
         Returns:
-            Whether it is kept; where Airflow is in trouble it is not, which is a warning.
+            Whether it was kept; False if Airflow failed, which is logged as a warning.
 
         Raises:
-            NotCurrentError: the attempt is not the task instance's any more.
+            NotCurrentError: another attempt has replaced this one.
         """
         try:
             _in_time(partial(self._store.set, key, value))
         except (
             Exception
-        ) as error:  # of each Airflow's own, or of a store's backend: `_is_final` tells them apart
+        ) as error:  # Airflow's own, or those of a store's backend: `_is_final` tells them apart
             if self._is_final(error):
                 raise NotCurrentError(error) from error
             log.warning("Airflow does not record %s: %s", what, said(error))
@@ -101,10 +101,10 @@ class StateStore:
         return True
 
     async def aget(self, key: str) -> Any:
-        """Return what is kept, on an event loop.
+        """Return a value, on an event loop.
 
         Raises:
-            StoreError: Airflow does not say.
+            StoreError: Airflow does not return it.
         """
         with _store_errors():
             return await _answer_in_time(self._store.aget(key, None))
@@ -121,7 +121,7 @@ class StateStore:
     def _is_final(self, error: Exception) -> bool:
         if isinstance(error, NoAnswerError):
             return False
-        if isinstance(error, (OSError, EOFError)):  # of the socket to the supervisor, or of a backend's own
+        if isinstance(error, (OSError, EOFError)):  # from the socket to the supervisor, or from a backend
             try:
                 return not _in_time(self._is_supervised)
             except NoAnswerError:
@@ -129,7 +129,7 @@ class StateStore:
         return _says_not_current(error)
 
     def _is_supervised(self) -> bool:
-        """Whether anybody is at the other end of the line to Airflow, whatever is answered."""
+        """Return whether the supervisor answers at all, whatever the answer is."""
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
         ti = self._ti
@@ -137,13 +137,13 @@ class StateStore:
             RuntimeTaskInstance.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
         except (OSError, EOFError):
             return False
-        except Exception as error:  # noqa: BLE001 - an answer, if a bad one
+        except Exception as error:  # noqa: BLE001 - an error is an answer too
             log.debug("Airflow answers, in trouble: %s", said(error))
         return True
 
 
 class StoreError(Exception):
-    """Airflow's store is in trouble of some kind; it is never needed."""
+    """Airflow's store failed; nothing depends on it."""
 
 
 class NoAnswerError(StoreError):
@@ -152,7 +152,7 @@ class NoAnswerError(StoreError):
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Turn whatever Airflow, or the backend of its store, raises into one error."""
+    """Turn every error of Airflow, or of the backend of its store, into one kind of error."""
     try:
         yield
     except Exception as error:
@@ -160,21 +160,25 @@ def _store_errors() -> Iterator[None]:
 
 
 def _says_not_current(error: Exception) -> bool:
-    """Tell whether Airflow says that the attempt is not the task instance's any more, or does not say what is wrong."""
+    """Return whether Airflow says that another attempt has replaced this one, or gives an unknown kind of error."""
     answer = getattr(error, "error", None)  # of an AirflowRuntimeError
     kind = getattr(getattr(answer, "error", None), "value", None)
     detail = getattr(answer, "detail", None)
     status = detail.get("status_code") if isinstance(detail, dict) else None
     if kind is not None and kind not in ("API_SERVER_ERROR", "PERMISSION_DENIED"):
         return True
-    if kind is None:  # in one process with the supervisor, as in a DAG's test, the answer comes as it is
+    if kind is None:  # in the supervisor's own process, as in a DAG's test, the response itself is raised
         status = getattr(getattr(error, "response", None), "status_code", None)
     return status in _NOT_CURRENT
 
 
 def _in_time(do: Callable[[], T]) -> T:
-    """Do something in a thread that is left alone if it takes too long."""
-    global _hanging  # noqa: PLW0603 - the line to Airflow is the process's
+    """Run a function in a thread, and do not wait for it if it takes too long.
+
+    Raises:
+        NoAnswerError: the function did not return in time, or an earlier one still has not returned.
+    """
+    global _hanging  # noqa: PLW0603 - the process has one connection to Airflow
     if _hanging is not None and _hanging.is_alive():
         msg = "it still owes an earlier answer"
         raise NoAnswerError(msg)
@@ -197,10 +201,10 @@ def _in_time(do: Callable[[], T]) -> T:
 
 
 async def _answer_in_time(answer: Awaitable[T]) -> T:
-    """Await an answer of Airflow's on an event loop, for as long at most.
+    """Await an answer of Airflow's on an event loop, also for `LONGEST` at most.
 
     Raises:
-        NoAnswerError: it did not come.
+        NoAnswerError: it did not come in time.
     """
     task = asyncio.ensure_future(answer)
     try:
@@ -214,5 +218,5 @@ async def _answer_in_time(answer: Awaitable[T]) -> T:
 
 
 def said(error: Exception) -> str:
-    """Return what to log of an error of Airflow's."""
+    """Return the text to log for an error of Airflow's."""
     return printable(f"{type(error).__name__}: {error}")

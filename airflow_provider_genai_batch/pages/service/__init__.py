@@ -1,1 +1,1 @@
-"""What the pages ask of a connection's service and storage, in threads of their own."""
+"""Calls of the pages to a connection's service and storage, in separate threads."""

@@ -1,4 +1,4 @@
-"""Cancellation of a job by a person, as the command ``cancel`` does it: the job is read by its name first."""
+"""Cancellation of a job by a person. Like the command ``cancel``, it first reads the job by its name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PATIENCE = 25.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of the request to cancel.
+    """The result of a request to cancel a job.
 
     Attributes:
-        words: of the job, behind its name.
-        asked: the service took the cancellation.
+        words: a sentence about the job, without the job's name at its beginning.
+        asked: whether the service accepted the cancellation.
     """
 
     words: str
@@ -33,12 +33,12 @@ class Answer:
 
 
 def cancel(conn_id: str, name: str, key: str) -> Answer:
-    """Cancel a job if it is of a task instance, and say what became of it.
+    """Cancel a job if it belongs to a task instance, and return what became of it.
 
     Args:
         conn_id: the connection.
-        name: the job's.
-        key: the short key of the task instance; the job that is read must bear it.
+        name: the name of the job.
+        key: the short key of the task instance; the job that is read must carry it.
     """
     try:
         became = start(lambda: _cancelled(conn_id, name, key), "cancel").result(_PATIENCE)

@@ -1,4 +1,4 @@
-"""The first rows of a task, read through its connection's storage: a few, of a bounded part of the file."""
+"""Reads the first rows of a task through its connection: a few rows from a bounded part of the file."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 STATUSES = ("ok", "invalid", "error", "cancelled", "missing")
 MOST = 50
-"""Rows that are shown."""
+"""The most rows that are shown."""
 MOST_BYTES = 8 * 1024 * 1024
-"""Of the rows, unpacked, that are looked through for them."""
+"""The most uncompressed bytes of rows that are searched."""
 _MOST_COLUMNS = 64 * 1024 * 1024
-"""Bytes of a Parquet file, which has to be there as a whole."""
+"""The most bytes of a Parquet file, which can only be read as a whole."""
 _MOST_SCANNED = 20_000
-"""Rows that the service gives, likewise."""
+"""The most rows that are read from the service."""
 _TEXT = 600
-"""Characters of an answer."""
+"""The most characters of an answer that are shown."""
 _PATIENCE = 25.0
 
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A row as a person reads it."""
+    """A row, formatted for people."""
 
     key: str
     status: str
@@ -57,10 +57,10 @@ class FirstRows:
     """Rows, or why there are none.
 
     Attributes:
-        rows: of the wanted status, in the order of the file.
-        scanned: how many rows were looked through.
-        whole: that were all.
-        trouble: why rows cannot be shown; empty: they can.
+        rows: the rows with the wanted status, in the order of the file.
+        scanned: how many rows were searched.
+        whole: whether these were all rows.
+        trouble: why the rows cannot be shown; empty: they can.
     """
 
     rows: tuple[ShownRow, ...] = ()
@@ -73,9 +73,9 @@ def first_rows(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
     """Return the first rows of a task.
 
     Args:
-        conn_id: its connection.
-        manifest: what it left.
-        status: of the rows; empty: any.
+        conn_id: the task's connection.
+        manifest: the task's manifest.
+        status: the wanted status of the rows; empty: any.
     """
     if (manifest.results_uri or "").startswith("bq://"):
         return FirstRows(trouble="They are in BigQuery: read them with SQL.")
@@ -103,7 +103,7 @@ def _read(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
 
 
 def _rows(client: GenAIBatchClient, manifest: Manifest) -> Generator[Mapping[str, Any] | None, None, None]:
-    """Give rows; None where it is enough."""
+    """Yield rows; None: a limit is reached, and nothing follows."""
     uri = manifest.results_uri
     if not uri:
         yield from _at_the_service(client, manifest)
@@ -163,17 +163,17 @@ def _shown(row: Mapping[str, Any]) -> ShownRow:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks as a file."""
+    """A stream over chunks of bytes."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks, self._rest = iter(chunks), b""
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True, because the stream can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a part of a buffer."""
+        """Fill a buffer, or a part of it."""
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:

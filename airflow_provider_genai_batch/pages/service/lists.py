@@ -1,4 +1,4 @@
-"""The newest jobs of connections as their services list them, kept for a moment, and while a service is away."""
+"""Caches the newest jobs of each connection as its service lists them, also while the service does not answer."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from airflow_provider_genai_batch.pages.service.threads import start
 from airflow_provider_genai_batch.printable import printable
 
 _FRESH = 15.0
-"""Seconds for which a list is good, and a service that is away is not asked again."""
+"""Seconds for which a list is fresh, or after which a service that did not answer is asked again."""
 _PATIENCE = 1.5
-"""Seconds that a page waits for lists; what comes later is there for the next page."""
+"""Seconds that a page waits for lists; a list that comes later is used by the next page."""
 _BACK = timedelta(days=8)
 _MOST_PAGES = 50
 _MOST_LISTS = 20
-"""Connections whose lists are kept."""
+"""The most connections whose lists are kept."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,22 @@ class JobList:
     """The jobs of one connection.
 
     Attributes:
-        jobs: by name, as the list shows them: it may be late, and is a hint.
-        at: when the list was read; None: it never was.
-        trouble: why it could not be read the last time; empty: it was.
-        since: when the trouble began.
+        jobs: the jobs by name, as the list shows them. A list may lag, so it is only a hint.
+        at: when the list was read; None: never.
+        trouble: why the last read failed; empty: it succeeded.
+        since: when reading began to fail.
     """
 
     jobs: Mapping[str, BatchJob] = field(default_factory=dict)
     by_key: Mapping[str, tuple[BatchJob, ...]] = field(default_factory=dict)
-    """By the short key of the task instance that their names or labels tell."""
+    """The jobs by the short key of their task instance, which their names or labels contain."""
     at: datetime | None = None
     trouble: str = ""
     since: datetime | None = None
 
 
 class JobLists:
-    """The lists of all connections that pages ask for. Each is read by one thread at a time."""
+    """The lists of all connections that pages need. Only one thread at a time reads each list."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,11 +58,11 @@ class JobLists:
         self._asked: dict[str, Future[None]] = {}
 
     def of(self, conn_ids: Collection[str], patience: float = _PATIENCE) -> dict[str, JobList]:
-        """Return what is known of connections' jobs; one that no service has reported on yet has an empty list.
+        """Return the job lists of connections. The list is empty if the service has not answered yet.
 
         Args:
-            conn_ids: of Airflow's connections.
-            patience: seconds that lists are waited for which are not fresh.
+            conn_ids: the ids of Airflow connections.
+            patience: how many seconds to wait for lists that are not fresh.
         """
         with self._lock:
             now = clock.monotonic()
@@ -81,7 +81,7 @@ class JobLists:
             }
 
     def forget(self, conn_id: str) -> None:
-        """Read a list anew the next time, as something has changed."""
+        """Make the next page read a list again, because something has changed."""
         with self._lock:
             if conn_id in self._kept:
                 self._kept[conn_id] = (clock.monotonic() - _FRESH, self._kept[conn_id][1])
@@ -91,7 +91,7 @@ class JobLists:
             found = _listed(conn_id)
         except (GenAIBatchError, AirflowNotFoundException) as error:
             found = self._troubled(conn_id, f"{type(error).__name__}: {printable(str(error), 300)}")
-        except Exception as error:  # noqa: BLE001 - of a secrets backend, or of Google's libraries: its text may say much
+        except Exception as error:  # noqa: BLE001 - from a secrets backend or Google's libraries; the text may hold secrets
             found = self._troubled(conn_id, type(error).__name__)
         with self._lock:
             self._kept[conn_id] = (clock.monotonic(), found)
@@ -106,7 +106,7 @@ class JobLists:
 
 
 LISTS = JobLists()
-"""Of this process."""
+"""The lists of this process."""
 
 
 def _listed(conn_id: str) -> JobList:

@@ -1,4 +1,4 @@
-"""Threads for what may take long, beside those in which the API server answers everybody."""
+"""Threads for slow calls, separate from those in which the API server answers requests."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _AT_ONCE = threading.Semaphore(8)
-"""Of the whole process; what comes beyond waits in its thread."""
+"""How many calls run at a time in the whole process; further calls wait in their threads."""
 
 
 def start(do: Callable[[], T], name: str) -> Future[T]:
-    """Do something in a thread that the end of the process does not wait for."""
+    """Run a function in a daemon thread, for which the end of the process does not wait."""
     answer: Future[T] = Future()
 
     def run() -> None:
         with _AT_ONCE:
             try:
                 answer.set_result(do())
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
                 answer.set_exception(error)
 
     threading.Thread(target=run, name=f"genai-batch-{name}", daemon=True).start()
