@@ -71,7 +71,7 @@ def check_shape(row: dict[str, Any], task: Task) -> None:
                     f"unknown field {name!r}", FOREIGN[camel(name)].replace("contents", prompt)
                 )
         shown = ", ".join(sorted(row)[:5]) or "nothing"
-        msg = f"neither request nor a request: there is {shown}"
+        msg = f"it has no request, and is not a request itself: there is {shown}"
         raise RequestError(msg, whole)
 
 

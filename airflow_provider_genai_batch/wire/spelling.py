@@ -1,4 +1,4 @@
-"""Converts what Python users pass (dicts in either casing, objects, data of their own) into names and data for JSON.
+"""Converts Python data (dicts in either casing, objects, users' own data) into JSON data with lowerCamel names.
 
 Source: proto3 JSON mapping.
 """

@@ -80,7 +80,7 @@ _OPEN_NOT_GLOBAL = Mark(
 )
 _TUNED_NOT_GLOBAL = Mark(
     State.NO,
-    "a tuned model is asked where it is: set \"location\" in the connection's extra to the region in the model's name",
+    "a tuned model runs where it is: set \"location\" in the connection's extra to the region in the model's name",
 )
 _EMBEDDINGS_NOT_GLOBAL = Mark(
     State.NO,

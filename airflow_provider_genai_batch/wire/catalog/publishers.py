@@ -173,4 +173,4 @@ def check_has_batch(model: str, backend: Backend) -> None:
 
 
 def _refused(model: str, why: str) -> UnsupportedError:
-    return UnsupportedError(f"model={model!r} cannot be asked in a batch: {why}. Nothing was sent.")
+    return UnsupportedError(f"model={model!r} cannot run in a batch: {why}. Nothing was sent.")

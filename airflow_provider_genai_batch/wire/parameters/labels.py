@@ -16,7 +16,7 @@ _LONGEST = 63
 _OWN = "genai_batch_"
 """Prefix of the labels by which a job is found again."""
 _MOST = 58
-"""The rest is for this package's own six labels, which say whose a job is."""
+"""The most user labels: the others are the six labels by which this package recognizes its jobs."""
 _TAKEN = "lowercase letters, digits, _ and -, 63 of them at most"
 
 

@@ -36,7 +36,7 @@ _PAGE, _NAME = Decoder(_Page), Decoder(_Name)
 
 
 def entries_reader(member: str) -> Callable[[HttpAnswer], tuple[list[ListEntry], str]]:
-    """Return a reader of pages whose jobs are in `member`; it returns the jobs and the next page's token, maybe empty.
+    """Return a reader of pages whose jobs are in `member`; it returns the jobs and the next page's token (or "").
 
     The reader raises what `wire.services.http.read_object` does, and ValueError for jobs that are not objects.
     """
