@@ -1,4 +1,4 @@
-"""How each service writes what `models` defines. Pure functions, no I/O.
+"""The formats of each service for what `models` defines. Pure functions, no I/O.
 
 Strict in what is sent, lenient in what is read.
 """

@@ -21,7 +21,7 @@ MAX_LINE_BYTES = 100 * 1024**2
 
 
 _CLAUDE_JOBS = 4
-"""At a time in a project, by "Batch predictions with Anthropic Claude models"; it does not say what a fifth job gets."""
+"""At a time in a project, by "Batch predictions with Anthropic Claude models"; it does not say what a fifth gets."""
 
 
 def jobs_at_once(model: str) -> int | None:
