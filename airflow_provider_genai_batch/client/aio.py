@@ -44,7 +44,7 @@ class AsyncGenAIBatchClient:
         self.config = config
         self.calls = Calls(config)
         self.refused = False
-        """Whether the credentials were refused, or could not be used: the connection may have others by now."""
+        """Whether the credentials were refused or could not be used; the connection may have new ones by now."""
         self.service_clock = ServiceClock()
         """The service's time, and whether it is known."""
         self._auth = auth_for(config)
@@ -103,13 +103,13 @@ class AsyncGenAIBatchClient:
 
     async def download(self, address: str) -> AsyncIterator[bytes]:
         """Stream the bytes of a generated ``files/…`` or a ``gs://bucket/object``."""
-        # An early end of the caller's loop gives the connection back at once.
+        # If the caller's loop ends early, the HTTP connection is returned at once.
         async with aclosing(self._stream(downloads.download_call(self.calls, address))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> AsyncIterator[ResultRow]:
-        """Stream the rows of an ended job in the order in which the service has them."""
+        """Stream the rows of an ended job, in the service's order."""
         async with aclosing(self.plain_rows(job, Reading(keep_response=keep_response))) as rows:
             async for row in rows:
                 yield ResultRow.model_validate(row)
@@ -126,7 +126,7 @@ class AsyncGenAIBatchClient:
     async def row_pieces(
         self, job: BatchJob | str, reading: Reading | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """Stream the same rows, usual ones many at a time."""
+        """Stream the same rows; rows with only the usual fields come many at a time."""
         job = await self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in await self.run(downloads.row_sources(self.calls, job)):
@@ -146,7 +146,7 @@ class AsyncGenAIBatchClient:
         lines.check(rows)
 
     async def count_rows(self, job: BatchJob | str) -> TableCounts:
-        """Count an ended job's rows in BigQuery by one aggregate query, in a thread; needs the extra ``bigquery``."""
+        """Count an ended job's rows in BigQuery with one query, in a thread; needs the extra ``bigquery``."""
         job = await self.get(job) if isinstance(job, str) else job
         return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
 
@@ -158,11 +158,11 @@ class AsyncGenAIBatchClient:
     # ------------------------------------------------------------ how
 
     def service_time(self) -> float:
-        """Return seconds since 1970 by the service's clock; before its first answer by the local one."""
+        """Return the time of the service's clock in seconds since 1970; before its first answer, the local time."""
         return self.service_clock.time()
 
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:
-        """Send a call; safe ones up to `tries` times."""
+        """Send a call; a safe one is tried up to `tries` times."""
         try:
             return await adrive(
                 send_with_retries(call, tries, renewable=self._auth.renewable), self._send_once

@@ -36,22 +36,22 @@ class Call(Generic[T]):
     request: HttpRequest
     read: Callable[[HttpAnswer], T]
     safe: bool = True
-    """May be sent again when it is not known whether it was acted upon."""
+    """Whether it may be sent again if it is not known whether the service acted on it."""
     accept: tuple[int, ...] = (200,)
     about: str = ""
-    """The job's name, for errors: the service says no more than that an entity was not found."""
+    """The job's name, for errors: the service only says that an entity was not found."""
 
 
 def _nothing(answer: HttpAnswer) -> None:
-    """Read the answer of calls that have nothing to say."""
+    """Read the answer to a call that returns nothing."""
 
 
 def _named(name: str, read: Callable[[HttpAnswer], BatchJob]) -> Callable[[HttpAnswer], BatchJob]:
-    """See to it that an answer is about the job that was asked for: what is done next is done about that one."""
+    """Return a reader that also checks that the answer is about the right job, because the next call acts on it."""
 
     def read_named(answer: HttpAnswer) -> BatchJob:
         job = read(answer)
-        # Vertex AI spells the project by name or by number.
+        # Vertex AI writes the project by name or by number.
         if job.name.rpartition("/")[2] != name.rpartition("/")[2]:
             msg = f"status {answer.status} with an answer about {job.name[:80]!r}, where {name} was asked for"
             raise UnreadableAnswer(msg)
@@ -98,7 +98,7 @@ class Calls:
         """List one page of jobs, newest first.
 
         Raises:
-            InputError: a filter on the Gemini API, which is not known to have one.
+            InputError: a filter was given for the Gemini API, which documents none.
         """
         if self._gemini:
             if filter_:
@@ -112,7 +112,7 @@ class Calls:
     def list_status(
         self, *, page_size: int, page_token: str | None = None
     ) -> Call[tuple[list[ListEntry], str]]:
-        """List one page of jobs, newest first, with nothing but what moves; `read_entry` reads an entry."""
+        """List one page of jobs, newest first, with only the fields that change; `read_entry` reads an entry."""
         if self._gemini:
             page = gemini.list_jobs(
                 self._root(), page_size=page_size, page_token=page_token, fields=gemini.STATUS_FIELDS
@@ -126,7 +126,7 @@ class Calls:
     def list_summaries(
         self, *, page_size: int, page_token: str | None = None
     ) -> Call[tuple[list[BatchJob], str]]:
-        """List one page of jobs, newest first, with all that tells one from another, and no rows."""
+        """List one page of jobs, newest first, with the fields that identify a job, and without rows."""
         if self._gemini:
             page = gemini.list_jobs(
                 self._root(), page_size=page_size, page_token=page_token, fields=gemini.SUMMARY_FIELDS
@@ -138,30 +138,30 @@ class Calls:
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
     def read_entry(self, entry: ListEntry) -> JobStatus:
-        """Read a job as a list shows it."""
+        """Read the status of a job from a list entry."""
         read = gemini.read_status if self._gemini else vertex.read_status
         return read(json.loads(entry.shown))
 
     def lists(self, name: str) -> bool:
-        """Whether the connection's list of jobs has the job: Vertex AI's has those of one location."""
+        """Whether the connection's list contains the job; on Vertex AI a list has the jobs of one location."""
         return self._gemini or vertex.location_of(name) in (None, self.config.location)
 
     def cancel(self, name: str) -> Call[None]:
-        """Ask for a job's cancellation; the service does its best, later."""
+        """Request a job's cancellation; the service cancels later, as far as it can."""
         if self._gemini:
             request = gemini.cancel_job(self._root(), self._checked(name))
             return Call("batches.cancel", request, _nothing, about=name)
         return Call("batchPredictionJobs.cancel", vertex.cancel_job(self._url(name)), _nothing)
 
     def delete(self, name: str) -> Call[str]:
-        """Delete a job; reads the name of the operation to wait for (Vertex), else an empty string."""
+        """Delete a job; the answer is the name of the operation to wait for (Vertex), or else an empty string."""
         if self._gemini:
             request = gemini.delete_job(self._root(), self._checked(name))
             return Call("batches.delete", request, lambda _: "", about=name)
         return Call("batchPredictionJobs.delete", vertex.delete_job(self._url(name)), _operation_to_wait_for)
 
     def operation(self, name: str) -> Call[dict[str, Any]]:
-        """Look at a long-running operation (Vertex)."""
+        """Get a long-running operation (Vertex)."""
         location = vertex.location_of(name)
         if location is None:
             msg = f"the service named its operation {name!r}, which is not the name of an operation"
@@ -172,17 +172,17 @@ class Calls:
     # ------------------------------------------------------------ the Files API of Gemini
 
     def start_file(self, **settings: Any) -> Call[str]:
-        """Open an upload; reads the URL that takes the bytes, on the override host if there is one."""
+        """Start an upload; the answer is the URL for the bytes, on the override host if there is one."""
         request = files.start_upload(self.config.base_url(), self.config.version, **settings)
         return Call("files.start", request, lambda answer: self._own_host(files.read_upload_url(answer)))
 
     def send_file_chunk(self, url: str, offset: int, chunk: bytes, *, last: bool) -> Call[files.UploadStatus]:
-        """Send bytes. Not safe by itself: after trouble the server is asked how far it got."""
+        """Send bytes. Not safe by itself: after an error, ask the server how many bytes have arrived."""
         request = files.send_chunk(url, offset, chunk, last=last)
         return Call("files.upload", request, files.read_upload, safe=False)
 
     def query_file(self, url: str) -> Call[files.UploadStatus]:
-        """Ask how far an upload got."""
+        """Ask how many bytes of an upload have arrived."""
         return Call("files.query", files.query_upload(url), files.read_upload)
 
     def get_file(self, name: str) -> Call[files.File]:
@@ -223,37 +223,37 @@ class Calls:
     def compose_object(
         self, uri: str, sources: Sequence[storage.Object], *, mime_type: str
     ) -> Call[storage.Object]:
-        """Make one object of the bytes of others; made again, it is the same object."""
+        """Join other objects into one. Repeating the call gives the same object."""
         request = storage.compose_objects(self.config.storage_url, uri, sources, mime_type=mime_type)
         return Call("objects.compose", request, lambda answer: storage.read_metadata(uri, answer))
 
     def start_object(self, uri: str, *, mime_type: str, generation: str | None = None) -> Call[str]:
-        """Open an upload; reads the session URI that takes the bytes."""
+        """Start an upload; the answer is the session URI for the bytes."""
         request = storage.start_upload(
             self.config.storage_url, uri, mime_type=mime_type, generation=generation
         )
         return Call("objects.insert", request, storage.read_session)
 
     def send_object_chunk(self, session: str, offset: int, chunk: bytes, *, last: bool) -> Call[int | None]:
-        """Send bytes; reads how many have arrived so far, None when the object is whole."""
+        """Send bytes; the answer is how many have arrived so far, or None if the object is complete."""
         request = storage.send_chunk(session, offset, chunk, last=last)
         return Call("objects.insert", request, storage.read_received, safe=False, accept=(200, 201, 308))
 
     def cancel_object(self, session: str) -> Call[None]:
-        """Give up an upload; the service answers 499."""
+        """Cancel an upload; the service answers 499."""
         return Call("objects.insert", storage.cancel_upload(session), _nothing, accept=(200, 204, 499))
 
     def query_object(self, session: str) -> Call[int | None]:
-        """Ask how many bytes have arrived; None when the object is whole."""
+        """Ask how many bytes have arrived; None if the object is complete."""
         request = storage.query_upload(session)
         return Call("objects.insert", request, storage.read_received, accept=(200, 201, 308))
 
-    # ------------------------------------------------------------ answers at once
+    # ------------------------------------------------------------ immediate calls
 
     def generate(
         self, model: str, request: Mapping[str, Any], tier: Tier, timeout: int
     ) -> Call[dict[str, Any]]:
-        """Ask for one answer. Not safe: sent twice it may be billed twice."""
+        """Request one answer. Not safe: sent twice, it may be billed twice."""
         if self._gemini:
             sent = online.generate_on_gemini(self._root(), model, request, tier, timeout)
             return Call("models.generateContent", sent, online.read_response, safe=False)
@@ -263,7 +263,7 @@ class Calls:
     def embed(
         self, model: str, requests: Sequence[Mapping[str, Any]], timeout: int
     ) -> Call[list[dict[str, Any]]]:
-        """Ask the Gemini API for embeddings, in the order of the requests. Not safe, like `generate`."""
+        """Request embeddings from the Gemini API, in the order of the requests. Not safe, like `generate`."""
         sent = online.embed_on_gemini(self._root(), model, requests, timeout)
         return Call("models.batchEmbedContents", sent, online.read_embeddings, safe=False)
 
@@ -271,7 +271,7 @@ class Calls:
         """Count the tokens of a request, which is not billed.
 
         Raises:
-            UnsupportedError: tokens of the model are not counted.
+            UnsupportedError: the service cannot count this model's tokens.
         """
         check_counted(model, self.config.backend, task_of(model))
         if self._gemini:
@@ -289,7 +289,7 @@ class Calls:
         return f"{self._root()}/projects/{self.config.project}/locations/{self.config.location}"
 
     def _url(self, name: str) -> str:
-        """Return a Vertex job's URL: a full name is kept whole, with its own project and location's host."""
+        """Return a Vertex job's URL. A full name keeps its own project, and the host of its own location."""
         if not (vertex.FULL_JOB_NAME.fullmatch(name) or _VERTEX_ID.fullmatch(name)):
             raise InputError(_wrong_name(name, "Vertex AI", "projects/P/locations/L/batchPredictionJobs/123"))
         if name.startswith("projects/"):
@@ -303,7 +303,7 @@ class Calls:
         return name
 
     def _own_host(self, url: str) -> str:
-        """Send the bytes where the connection's host override points, as the SDK does behind a proxy."""
+        """Return a URL on the connection's host override, as Google's SDK does behind a proxy."""
         if not self.config.host:
             return url
         host, given = urlsplit(self.config.host), urlsplit(url)

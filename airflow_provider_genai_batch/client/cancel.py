@@ -1,4 +1,4 @@
-"""Several jobs are cancelled: one that cannot be does not keep the others going."""
+"""Cancels several jobs; if one cannot be cancelled, the others still are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def cancel_statement(client: GenAIBatchClient, statement: Running) -> None:
-    """Cancel a job of BigQuery's; one that has ended or is gone is fine. What goes wrong is logged: it costs little."""
+    """Cancel a job in BigQuery, unless it has ended or is gone. Errors are only logged, because it costs little."""
     try:
         cancelled = client.queries.cancel(statement)
     except CallError as error:
@@ -27,22 +27,22 @@ def cancel_statement(client: GenAIBatchClient, statement: Running) -> None:
 def cancel_jobs(
     client: GenAIBatchClient, names: Sequence[str], appear_until: float = 0.0
 ) -> dict[str, Cancellation]:
-    """Cancel jobs, and return what became of each; one that has ended or is gone is fine.
+    """Cancel jobs, and return the outcome for each. A job that has ended or is gone is no error.
 
     Args:
-        client: of the connection.
+        client: the client of the connection.
         names: the jobs.
-        appear_until: until then they may be too new to be known by their names, in seconds since the epoch by the
+        appear_until: until this time the jobs may be too new to be found by name, in seconds since the epoch by the
             service's clock.
 
     Raises:
-        CallError: of the first job that could not be cancelled. The others were asked for all the same.
+        CallError: a job could not be cancelled; the error is that of the first one. The others were still tried.
     """
     became: dict[str, Cancellation] = {}
     trouble: list[CallError] = []
     for name in names:
         try:
-            is_new = lambda: client.service_time() < appear_until  # noqa: E731 - a word for a comparison
+            is_new = lambda: client.service_time() < appear_until  # noqa: E731 - names a comparison
             became[name] = client.run(cancel_job(client.calls, name, is_new=is_new))
             log.info("Job %s %s.", name, became[name].words)
         except CallError as error:

@@ -14,20 +14,20 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.services import gemini, storage, vertex
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-"""The scope of Google Cloud's services."""
+"""The OAuth scope of Google Cloud's services."""
 _VERSION = re.compile(r"v[a-z0-9]+")
 
 
 @dataclass(frozen=True)
 class GoogleCredentials:
-    """How to get an OAuth token; all empty means Application Default Credentials."""
+    """How to get an OAuth token. If all fields are empty, Application Default Credentials are used."""
 
     key_path: str | None = None
     """Path of a service-account key."""
     keyfile_dict: Mapping[str, Any] | None = field(default=None, repr=False)
     """The content of a service-account key."""
     key_secret: str | None = None
-    """Name of the secret in Secret Manager that is the service-account key."""
+    """Name of the secret in Secret Manager that contains the service-account key."""
     key_secret_project: str | None = None
     """The secret's project; None: that of the Application Default Credentials."""
     config: Mapping[str, Any] | str | None = field(default=None, repr=False)
@@ -47,13 +47,13 @@ class ClientConfig:
     backend: Backend
     """The service."""
     api_key: str | None = field(default=None, repr=False)
-    """Of the Gemini API."""
+    """API key of the Gemini API."""
     google: GoogleCredentials = field(default=GoogleCredentials(), repr=False)
     """The account, if there is no API key."""
     host: str | None = None
     """Base URL override; a path prefix is kept."""
     api_version: str | None = None
-    """In URLs; None: the one that `version` chooses."""
+    """API version in URLs; None: `version` chooses it."""
     project: str | None = None
     """Google Cloud project, needed on Vertex AI."""
     location: str = vertex.DEFAULT_LOCATION
@@ -65,10 +65,10 @@ class ClientConfig:
     bigquery_endpoint: str | None = None
     """Base URL of BigQuery; None: Google's."""
     max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict, hash=False)
-    """Tokens that all unfinished jobs may ask for, by the last part of a model's name; ``*``: any other model."""
+    """The most tokens of all unfinished jobs together, by the last part of a model's name; ``*``: any other model."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, before anything is sent.
+        """Refuse settings that cannot work, before anything is sent.
 
         Raises:
             ConfigurationError: no project on Vertex AI, no credentials, an unsafe or malformed URL.
@@ -89,7 +89,7 @@ class ClientConfig:
                 _check_url(name, url)
 
     def _check_words(self) -> None:
-        """Refuse words that would change a URL, and a key that cannot travel in a header (which errors would print)."""
+        """Refuse values that would change a URL, and a key that a header cannot carry (an error would print it)."""
         for name, word, form in (
             ("project", self.project, vertex.PROJECT),
             ("location", self.location, vertex.LOCATION),
@@ -104,7 +104,7 @@ class ClientConfig:
                 raise ConfigurationError(msg)
 
     def enqueued_tokens_of(self, model: str) -> int | None:
-        """Return how many tokens a model's unfinished jobs may ask for; None: no limit is set."""
+        """Return the most tokens of a model's unfinished jobs together; None: there is no limit."""
         limits = self.max_enqueued_tokens
         return limits.get(model.rpartition("/")[2], limits.get("*"))
 
@@ -116,13 +116,13 @@ class ClientConfig:
 
     @property
     def place(self) -> str:
-        """Where jobs are created: on Vertex AI in a project and location, on Gemini in a project that no key names."""
+        """Where jobs are created: project and location on Vertex AI. On Gemini, the key does not tell the project."""
         if self.backend is Backend.GEMINI:
             return "gemini"
         return f"projects/{self.project}/locations/{self.location}"
 
     def base_url(self, location: str | None = None) -> str:
-        """Scheme, host and path prefix of the service; on Vertex of a location's host."""
+        """Return scheme, host and path prefix of the service; on Vertex the host is that of a location."""
         if self.host:
             return self.host.rstrip("/")
         if self.backend is Backend.GEMINI:
@@ -139,11 +139,11 @@ def _check_url(name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # half an IPv6 address, a port that is no number
+    except ValueError:  # for example an incomplete IPv6 address, or a port that is not a number
         good = False
     if (
         not good or parts.hostname is None
-    ):  # what stands there is not shown: a key pasted into the wrong field
+    ):  # the value is not shown, because it may be a key in the wrong field
         msg = f"{name} of the connection is not a URL such as https://host."
         raise ConfigurationError(msg)
     if parts.username or parts.password or parts.query or parts.fragment:

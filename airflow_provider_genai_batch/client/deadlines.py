@@ -1,4 +1,4 @@
-"""Tasks that may take so long and no longer, by one timer for all: one for each would cost as much as they do."""
+"""Time limits for asyncio tasks, with one timer for all: a timer for each would cost as much as the tasks."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class Deadlines:
     """Starts tasks, and cancels those that do not end in time.
 
     Args:
-        seconds: that each may take.
+        seconds: the time limit of each task.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._running = set[asyncio.Task[None]]()
         self._due = dict[asyncio.Task[None], float]()
-        """The moment for each, the first one first: they are due in the order in which they began."""
+        """The deadline of each task, in order: tasks are due in the order in which they started."""
         self._late = set[asyncio.Task[None]]()
         self._begun = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """Return how many have not ended."""
+        """Return the number of tasks that have not ended."""
         return len(self._running)
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Begin a task."""
+        """Start a task."""
         task = asyncio.create_task(work)
         self._running.add(task)
         self._due[task] = clock.monotonic() + self._seconds
@@ -43,10 +43,10 @@ class Deadlines:
 
     @contextmanager
     def in_time(self) -> Iterator[None]:
-        """Surround what a task waits for.
+        """Surround the waits of a task, to turn its cancellation at the deadline into an error.
 
         Raises:
-            TransportError: it was cancelled because its time is over.
+            TransportError: the task was cancelled because its time is over.
         """
         try:
             yield
@@ -57,7 +57,7 @@ class Deadlines:
             raise TransportError(msg) from None
 
     async def close(self) -> None:
-        """Cancel all, and wait until they have ended."""
+        """Cancel all tasks, and wait until they have ended."""
         tasks = [*self._running] if self._watch is None else [*self._running, self._watch]
         for task in tasks:
             task.cancel()

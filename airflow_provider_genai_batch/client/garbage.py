@@ -1,4 +1,4 @@
-"""Python's garbage collector, whose full rounds stop an event loop where much is held."""
+"""Keeps Python's garbage collector from stopping the event loop: its full rounds are slow if there are many objects."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from contextlib import contextmanager
 
 _STEP = 1000
 _users = set[int]()
-"""Those who hold so much that some of it was left out."""
+"""Ids of the users that hold so many objects that some were excluded."""
 
 
 class Growth:
-    """Leaves what many waiting triggers hold out of the collector's full rounds, for as long as they wait.
+    """Excludes the objects of many waiting triggers from the collector's full rounds, as long as they wait.
 
-    Each full round looks at all that stays: with ten thousand triggers it stops the event loop for 150 ms, again and
-    again while they start. What is left out is freed all the same when nobody refers to it any more.
+    Each full round visits all long-lived objects: with ten thousand triggers, it stops the event loop for 150 ms, again
+    and again while they start. Excluded objects are still freed as soon as nothing refers to them.
     """
 
     def __init__(self) -> None:
         self._next = _STEP
 
     def reached(self, number: int) -> None:
-        """Note how many there are."""
+        """Record how many there are."""
         if number >= self._next:
             self._next = number + _STEP
             _users.add(id(self))
             gc.freeze()
 
     def over(self) -> None:
-        """Note that there are none any more."""
+        """Record that none are left."""
         if id(self) in _users:
             _users.remove(id(self))
             if not _users:
@@ -38,10 +38,10 @@ class Growth:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Leave what the process holds so far out of the collector's rounds.
+    """Exclude the objects that the process holds so far from the collector's rounds.
 
-    Where Airflow is imported, each full round looks at a million objects that stay, and an event loop stands still for
-    a tenth of a second.
+    If Airflow is imported, each full round visits a million long-lived objects and stops the event loop for a tenth of
+    a second.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The parameters of a job: read in one place for the operator, the clients and the adapters, and checked there."""
+"""Reads and checks the parameters of a job, for the operator, the clients and the adapters."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class JobParams:
         """Return where Vertex AI writes if no destination was given.
 
         Args:
-            source: where it reads.
+            source: the input that it reads.
             suffix: makes the name of a table unique.
 
         Raises:
-            InputError: there is no such place.
+            InputError: rows cannot be written beside this input.
         """
         beside = None if source is None else default_destination(source, suffix)
         if beside is None:
@@ -66,7 +66,7 @@ class JobParams:
         return beside
 
 
-def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
+def read_job_params(  # noqa: PLR0913 - one for each parameter, by name
     connection: ClientConfig,
     *,
     model: str,
@@ -82,24 +82,24 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
 ) -> JobParams:
     """Read the parameters of a job, and check them against its service.
 
-    The log says what Google's pages do not say about such a job.
+    The log says which facts about such a job Google does not document.
 
     Args:
-        connection: of the service.
-        model: see `GenAIBatchOperator`, as for all below.
+        connection: the settings of the connection.
+        model: see `GenAIBatchOperator`, also for all parameters below.
         src: the input.
-        are_rows: the input is rows of a table, which a template makes requests of.
+        are_rows: whether the input is rows of a table, from which a template makes requests.
         dest: where Vertex AI writes.
-        config: what the SDK's ``batches.create(config=)`` takes.
+        config: the same values as for the SDK's ``batches.create(config=)``.
         request_defaults: fields of every request.
-        display_name: of the job.
-        labels: of the job.
-        webhook: of the Gemini API.
-        priority: of the Gemini API.
+        display_name: the job's display name.
+        labels: the job's labels.
+        webhook: a webhook, on the Gemini API.
+        priority: a priority, on the Gemini API.
 
     Raises:
-        InputError: one of them cannot be read, or the service cannot do it.
-        ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
+        InputError: a parameter is not valid, or the service does not support it.
+        ConfigurationError: a parameter is given twice, by itself and in `config`, or the model is of the other service.
     """
     backend = connection.backend
     model = read_model(model, backend)
@@ -110,7 +110,7 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     asks_table = are_rows and bool(
         source.bigquery_uri
-    )  # whose rows pass the worker where the service has no BigQuery
+    )  # if the service does not read BigQuery, these rows pass through the worker
     if not asks_table or backend is Backend.VERTEX:
         check_backend(source, destination, backend, webhook=hook)
     if backend is Backend.VERTEX:
@@ -135,17 +135,17 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
 
 
 def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) -> JobSpec:
-    """Return the create call of a job whose input is in place, or inline.
+    """Return the specification of a job whose input is inline, or where the service can read it.
 
     Args:
-        connection: of the service.
-        model: of the job.
-        src: its input.
+        connection: the settings of the connection.
+        model: the job's model.
+        src: the job's input.
         **settings: see `read_job_params`.
 
     Raises:
-        InputError: the service cannot do this, or the input has yet to be uploaded.
-        ConfigurationError: a setting is given twice, flat and in `config`, or the model is of the other service.
+        InputError: the service does not support this, or the input is not uploaded yet.
+        ConfigurationError: a setting is given twice, by itself and in `config`, or the model is of the other service.
     """
     params = read_job_params(connection, model=model, src=src, **settings)
     source, vertex = params.source, params.backend is Backend.VERTEX

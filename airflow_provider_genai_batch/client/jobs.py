@@ -1,4 +1,4 @@
-"""Small protocols of more than one call: pages, and a deletion that is waited for."""
+"""Operations that need more than one call: listing, cancelling and deleting jobs."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 
 PAGE_SIZE = 100
-"""Jobs a page: the most that is known to work on both services."""
+"""Jobs per page: the largest number that is known to work on both services."""
 PAGE_COSTS = 3
-"""A page of the list is worth its while if it shows as many jobs that would be asked for by name otherwise."""
+"""A page of the list pays if it replaces at least this many calls by name."""
 CLOCK_SKEW = 600.0
-"""Seconds by which clocks may differ."""
+"""Largest difference between clocks, in seconds."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _NEW_PAUSE = 2.0
-"""Seconds between looks for a job that is to be cancelled and not known by its name yet."""
+"""Seconds between attempts to read a new job before its cancellation, if it is not found by name yet."""
 _LOOKS = 120
-"""Looks at a deletion that goes on: ten minutes."""
+"""How often to check a deletion in progress: for ten minutes."""
 
 
 def next_page(
     calls: Calls, filter_: str | None, page_size: int, pages: Pages
 ) -> Generator[Any, Any, list[BatchJob]]:
-    """Get a page; an empty one that has a next is passed over."""
+    """Get the next page that is not empty, or the last one."""
     while True:
         jobs: list[BatchJob]
         jobs, token = yield calls.list_jobs(page_size=page_size, page_token=pages.token, filter_=filter_)
@@ -48,12 +48,12 @@ def next_page(
 
 
 def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
-    """Delete a job; on Vertex wait for the operation that does it.
+    """Delete a job; on Vertex, wait for the operation that deletes it.
 
     Raises:
         NotFound: there is no such job (any more).
-        ApiError: the service refused, at once or in the operation.
-        TransportError: the operation goes on and on.
+        ApiError: the service refused, immediately or in the operation.
+        TransportError: the operation did not end in time.
     """
     operation = yield calls.delete(name)
     if not operation:
@@ -81,19 +81,19 @@ def cancel_job(
     only_if: Callable[[BatchJob], bool] | None = None,
     is_new: Callable[[], bool] | None = None,
 ) -> Generator[Any, Any, Cancellation]:
-    """Cancel a job unless it has ended or is being cancelled; a paused one may yet go on.
+    """Cancel a job unless it has ended or is being cancelled. A paused job is cancelled too, as it may be resumed.
 
-    What "cancel" means everywhere in this package: the job is read by its name first, and what is said of it and of
-    the money afterwards is said of the job that was read.
+    This is the only meaning of "cancel" in this package: the job is first read by its name, and messages about the job
+    and the money are about the job as it was read.
 
     Args:
-        calls: of the connection.
-        name: the job's.
-        only_if: whether the job that was read may be cancelled; None: any may.
-        is_new: whether the job was created so short a time ago that its name need not be known yet; None: it was not.
+        calls: the calls of the connection.
+        name: the job's name.
+        only_if: returns whether the job that was read may be cancelled; None: any may.
+        is_new: returns whether the job is so new that it may not be found by name yet; None: it is not new.
 
     Raises:
-        CallError: the job could not be read, or the service did not take the cancellation although the job goes on.
+        CallError: the job could not be read, or the service refused the cancellation although the job has not ended.
     """
     try:
         job: BatchJob = yield from _appeared(calls, name, is_new)
@@ -116,7 +116,7 @@ def cancel_job(
 
 
 def _appeared(calls: Calls, name: str, is_new: Callable[[], bool] | None) -> Generator[Any, Any, BatchJob]:
-    """Read a job by its name, again and again while it may be too new to be known by it."""
+    """Read a job by its name; repeat this while the job may be too new to be found."""
     while True:
         try:
             job: BatchJob = yield calls.look(name)
@@ -129,7 +129,7 @@ def _appeared(calls: Calls, name: str, is_new: Callable[[], bool] | None) -> Gen
 
 
 def _over(job: BatchJob) -> CancelOutcome | None:
-    """Tell why there is nothing to cancel; None: there is."""
+    """Return why there is nothing to cancel; None if the job can be cancelled."""
     if job.state is JobState.CANCELLING:
         return CancelOutcome.CANCELLING
     return CancelOutcome.ENDED if job.state.final else None
@@ -141,25 +141,24 @@ def find_jobs(
     since: float | None = None,
     behind: Callable[[], float] = lambda: 0.0,
 ) -> Generator[Any, Any, list[BatchJob]]:
-    """Find what a list shows of the jobs of an identity's task instance.
+    """Find the jobs of an identity's task instance in the list of jobs.
 
-    On Vertex AI a filter by label is asked for, and what comes is checked all the same: a filter may be ignored. On
-    Gemini the list is walked to its end; only where it has shown that it is newest first it is left at jobs that are
-    older than `since`, or without that at the identity's own.
+    On Vertex AI the list is filtered by label; the entries are still checked, because a filter may be ignored. On
+    Gemini the whole list is read. Only if it has proved to be newest first, reading stops at jobs older than `since`,
+    or, if that is not known, at the identity's own job.
 
     Args:
-        calls: of the connection.
-        identity: whose jobs they are.
-        since: none of them is older, in seconds since the epoch, by a clock that may differ from the service's by
-            `CLOCK_SKEW`; None: nobody knows.
-        behind: tells, once a page has come, by how many seconds the service's clock is known to be behind that one.
+        calls: the calls of the connection.
+        identity: the identity whose jobs are wanted.
+        since: the earliest possible time of these jobs, in seconds since the epoch, by a clock that may differ from the
+            service's by `CLOCK_SKEW`; None: not known.
+        behind: returns, after a page has come, by how many seconds the service's clock is known to be behind that one.
 
     Returns:
-        The jobs as the list shows them, which may be late, or wrong: each is to be read by its name before anything is
-        done about it.
+        The jobs as the list shows them. A list may be late or wrong, so read each job by name before acting on it.
 
     Raises:
-        CallError: the list could not be read; that says nothing about what is in it.
+        CallError: the list could not be read, so it is not known what is in it.
     """
     filter_ = None
     if calls.config.backend is Backend.VERTEX:
@@ -177,12 +176,12 @@ def find_jobs(
 
 
 def recent_jobs(calls: Calls, since: float, most_pages: int = 1) -> Generator[Any, Any, list[BatchJob]]:
-    """List the newest jobs of a connection, whosever they are.
+    """List the newest jobs of a connection, from all submitters.
 
     Args:
-        calls: of the connection.
-        since: pages of older ones are not asked for, in seconds since the epoch.
-        most_pages: of `PAGE_SIZE` jobs.
+        calls: the calls of the connection.
+        since: pages with only older jobs are not requested; in seconds since the epoch.
+        most_pages: the most pages, of `PAGE_SIZE` jobs each.
 
     Raises:
         CallError: the list could not be read.
@@ -200,14 +199,14 @@ def recent_jobs(calls: Calls, since: float, most_pages: int = 1) -> Generator[An
 
 
 def _is_enough(jobs: Sequence[BatchJob], identity: Identity, since: float | None) -> bool:
-    """Tell whether a page of a list that is newest first is the last that matters."""
+    """Whether no further pages matter, in a list that is newest first."""
     if since is None:
         return any(identity.owns(job) for job in jobs)
     return all(is_older(job, since) for job in jobs)
 
 
 def is_older(job: BatchJob | JobStatus, than: float | None) -> bool:
-    """Tell whether a job was created before a moment, in seconds since the epoch, whatever the clocks."""
+    """Whether a job was certainly created before a time, in seconds since the epoch, even if clocks differ."""
     if than is None or job.create_time is None:
         return False
     return job.create_time.timestamp() < than - CLOCK_SKEW

@@ -1,6 +1,6 @@
-"""Asking rows at once: lines of requests in, lines of results out, as a batch job would write them.
+"""Sends requests as immediate calls: lines of requests in, lines of results out, as a batch job would write them.
 
-Requests stream: no more are held than calls may go on, and about as many that wait for their next try.
+Requests are streamed: memory holds only those of the calls in progress, and about as many that wait for a retry.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from airflow_provider_genai_batch.wire.services import online
 from airflow_provider_genai_batch.wire.services.http import json_body
 
 _GRACE = 60.0
-"""Seconds beyond the time that the service was given, after which a call is given up."""
+"""Seconds after the service's own time limit, after which a call is given up."""
 _SENT_AT_ONCE = 4
-"""Calls that begin before the event loop has its turn: what it takes to send one is not to add up."""
+"""Calls to start before other work of the event loop gets its turn, so that starting calls does not block it."""
 
 
 @dataclass(frozen=True)
 class OnlineSettings:
-    """How rows are asked.
+    """Settings for immediate calls.
 
     Attributes:
-        tier: in which they are to be served.
-        timeout: seconds that the service is given for one call.
-        max_calls: at a time; the client's pool should hold as many connections.
-        max_unkept: no call begins while so many rows are asked, or have a line that is not kept
-            (`OnlineRows.kept`): no more than these are lost with the process. None: lines handed out are kept.
-        patience: of one row.
+        tier: the tier in which requests are served.
+        timeout: the service's time limit for one call, in seconds.
+        max_calls: the most calls at a time; the client's pool should have as many connections.
+        max_unkept: no call starts while this many rows are in progress or have a line that is not kept yet
+            (`OnlineRows.kept`), because these are lost if the process dies. None: lines count as kept once yielded.
+        patience: how long to try one row.
     """
 
     tier: Tier = Tier.STANDARD
@@ -64,16 +64,16 @@ class OnlineSettings:
 
 @dataclass
 class OnlineCounts:
-    """What came of the calls so far.
+    """Results of the calls so far.
 
     Attributes:
-        calls: sent.
+        calls: calls that were sent.
         answered: rows with an answer.
         given_up: rows with an error instead.
-        refused: calls by what their refusal meant.
-        tiers: answered rows by the tier that served, as answers tell it.
-        maybe_billed: calls that stayed without a whole answer.
-        most_held: requests that were held at a time.
+        refused: refused calls by the meaning of the refusal.
+        tiers: answered rows by the tier that served them, according to the answers.
+        maybe_billed: calls without a complete answer.
+        most_held: the most requests that were in memory at the same time.
     """
 
     calls: int = 0
@@ -87,7 +87,7 @@ class OnlineCounts:
 
 @dataclass
 class _Rows:
-    """Rows that go in one call: one, or several embeddings."""
+    """The rows of one call: a single row, or several for embeddings."""
 
     rows: list[Mapping[str, Any]]
     tokens: float
@@ -95,15 +95,15 @@ class _Rows:
 
 
 class OnlineRows:
-    """Asks the rows of one input, once.
+    """Sends the requests of one input, once.
 
     Args:
-        client: of the connection.
-        model: as `read_model` gives it.
-        settings: how they are asked.
+        client: the client of the connection.
+        model: the model, as `read_model` returns it.
+        settings: the settings for the calls.
 
     Raises:
-        UnsupportedError: the model or the place has no such tier; nothing was sent.
+        UnsupportedError: the model or the location does not have this tier; nothing was sent.
     """
 
     def __init__(self, client: AsyncGenAIBatchClient, model: str, settings: OnlineSettings) -> None:
@@ -123,13 +123,13 @@ class OnlineRows:
         self._broken: BaseException | None = None
 
     async def ask(self, lines: Iterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """Yield a line for each request, as it is answered or given up.
+        """Yield a line for each request when it is answered or given up.
 
         Args:
-            lines: ``{"key", "request"}`` as `request_lines` writes them; read as they are needed.
+            lines: ``{"key", "request"}`` as `request_lines` writes them; they are read when they are needed.
 
         Raises:
-            OnlineStopped: nothing more is answered; lines of what was come first.
+            OnlineStopped: the service answers no more; the lines of earlier answers are yielded first.
         """
         source = self._grouped(lines)
         try:
@@ -154,7 +154,7 @@ class OnlineRows:
             ) from cause
 
     def kept(self, lines: int) -> None:
-        """Note that so many lines of those handed out have a place for good; to be called on the event loop."""
+        """Record that this many yielded lines are stored for good. Call it on the event loop."""
         self._unkept -= lines
         self._changed.set()
 
@@ -176,11 +176,15 @@ class OnlineRows:
     # ------------------------------------------------------------ sending
 
     def _send(self, source: Iterator[_Rows]) -> float:
-        """Send what may be sent; return the seconds until more may be, infinite if something has to happen first."""
+        """Start the calls that may start now.
+
+        Returns:
+            The seconds until more may start; infinite if another event has to come first.
+        """
         begun, most = 0, self._settings.max_unkept
         while not self._stop:
             if begun >= _SENT_AT_ONCE or len(self._ready) >= self._settings.max_calls:
-                return 0.0  # others' turn on the event loop, or lines that nobody has read yet
+                return 0.0  # other work of the event loop comes first, or the caller has lines to read
             if most is not None and self._unkept >= most:
                 return math.inf
             now = clock.monotonic()
@@ -266,7 +270,7 @@ class OnlineRows:
         heapq.heappush(self._waiting, (until, next(self._order), rows))
 
     def _one_by_one(self, rows: _Rows, now: float) -> None:
-        """Find out which of several the refusal is about."""
+        """Send several rows one by one, to find out which of them was refused."""
         for row in rows.rows:
             self._wait(self._rows([row], rows.tokens / len(rows.rows)), now)
 
@@ -290,6 +294,6 @@ class OnlineRows:
 
 
 def _line(row: Mapping[str, Any], said: Mapping[str, Any]) -> bytes:
-    """Return a line of results: what stood beside the request comes back, as Vertex AI has it."""
+    """Return a line of results, with the fields beside the request, as Vertex AI writes it."""
     beside = {name: value for name, value in row.items() if name != "request"}
     return json_body({**beside, **said}) + b"\n"

@@ -1,4 +1,4 @@
-"""Walking through the pages of a list, whose tokens and order are the service's affair."""
+"""Reading a list page by page. The service decides its page tokens and its order."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from airflow_provider_genai_batch.models import BatchJob
 log = logging.getLogger(__name__)
 
 NEWEST_FIRST_AFTER = 20
-"""Jobs that have to follow each other from newer to older before a list counts as ordered.
+"""How many jobs have to follow each other from newer to older before a list counts as newest first.
 
-No page of Google's promises an order. A list in any other shows so many in this one by accident once in 20! walks.
+Google documents no order. A list in random order has this many in this order once in 20! cases.
 """
 
 
 class Pages:
-    """How far a walk is: `over` after the last page, or when a token comes back that would lead in circles.
+    """The position in a list: `over` after the last page, or if a page token repeats, which would lead in circles.
 
     Args:
-        what: is listed, for the warning.
+        what: what is listed, for the warning.
 
     Attributes:
-        token: of the next page; None: the first.
-        over: whether there is no next page to go to.
-        in_circles: whether a token came back.
+        token: the token of the next page; None: the first page.
+        over: whether there is no next page.
+        in_circles: whether a token was repeated.
     """
 
     def __init__(self, what: str) -> None:
@@ -35,7 +35,7 @@ class Pages:
         self.over = self.in_circles = False
 
     def turn(self, token: str) -> None:
-        """Take the token of the next page; an empty one ends the walk."""
+        """Go on to the page with this token; an empty token ends the list."""
         self.in_circles = token in self._seen
         if self.in_circles:
             log.warning(
@@ -49,7 +49,7 @@ class Pages:
 
 
 class CreationOrder:
-    """Whether a list has shown that it gives the newest job first."""
+    """Finds out whether a list has the newest job first."""
 
     def __init__(self) -> None:
         self._before: float | None = None
@@ -57,7 +57,7 @@ class CreationOrder:
         self._broken = False
 
     def take(self, jobs: Iterable[BatchJob]) -> None:
-        """Look at the next jobs of the list."""
+        """Compare the next jobs of the list."""
         for job in jobs:
             created = None if job.create_time is None else job.create_time.timestamp()
             if created is None or (self._before is not None and created > self._before):
@@ -68,5 +68,5 @@ class CreationOrder:
 
     @property
     def newest_first(self) -> bool:
-        """Whether jobs of further pages are older than those that came."""
+        """Whether the list has proved to be newest first, so that further pages only have older jobs."""
         return not self._broken and self._steps >= NEWEST_FIRST_AFTER

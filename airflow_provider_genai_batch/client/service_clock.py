@@ -1,4 +1,4 @@
-"""The service's own time, which is the time that jobs are measured by."""
+"""The service's own time, which all times of jobs refer to."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest
 
 _RESOLUTION = 1.0
-"""Seconds: a ``Date`` leaves out fractions (RFC 9110, 5.6.7)."""
+"""Resolution of the ``Date`` header in seconds (RFC 9110, 5.6.7)."""
 
 
 class ServiceClock:
-    """The service's time, as the ``Date`` of its answers gives it.
+    """The service's time, taken from the ``Date`` header of its answers.
 
-    An answer that was asked for at `sent` and came at `received`, by a clock that does not jump, was dated in between,
-    so each narrows down how far the two clocks are apart. One that contradicts those before is believed: clocks drift,
-    and a machine may have been asleep. Local clocks that are set meanwhile change nothing.
+    The service dates an answer between `sent` and `received`, which are times of the local monotonic clock. So each
+    answer narrows down the difference between the two clocks. If an answer contradicts earlier ones, the new one
+    counts, because clocks drift, and a machine may have been asleep. Setting the local clock changes nothing.
     """
 
     def __init__(self) -> None:
         self._ahead: tuple[float, float] | None = None
-        """The least and the most by which the service's time is ahead of the monotonic one."""
+        """The least and the most seconds by which the service's time is ahead of the monotonic clock."""
 
     @property
     def known(self) -> bool:
@@ -33,14 +33,14 @@ class ServiceClock:
         return self._ahead is not None
 
     def learn(self, headers: Mapping[str, str], sent: float, received: float) -> None:
-        """Take an answer's headers, whose names are lower case; those without a usable ``Date`` say nothing.
+        """Learn from an answer's headers; headers without a usable ``Date`` are ignored.
 
         Args:
-            headers: the answer's.
-            sent: when it was asked for, in monotonic seconds.
-            received: when it had come.
+            headers: the answer's headers, with names in lower case.
+            sent: when the request was sent, in monotonic seconds.
+            received: when the answer had come, in monotonic seconds.
         """
-        if headers.get("age", "0").strip() not in ("", "0"):  # kept by a cache, with the date it had then
+        if headers.get("age", "0").strip() not in ("", "0"):  # it comes from a cache, and so does its date
             return
         dated = _seconds(headers.get("date", ""))
         if dated is None:
@@ -53,11 +53,11 @@ class ServiceClock:
         self._ahead = (least, most)
 
     def time(self) -> float:
-        """Return seconds since 1970 by the service's clock; by the local one before any answer has come."""
+        """Return the service's time in seconds since 1970; before its first answer, the local time."""
         return clock.time() if self._ahead is None else self.time_at(clock.monotonic())
 
     def time_at(self, monotonic: float) -> float:
-        """Return the service's time at a moment of the monotonic clock, to about half a second.
+        """Return the service's time for a time of the monotonic clock, to about half a second.
 
         Raises:
             ValueError: the service's time is not known.
@@ -72,7 +72,7 @@ class ServiceClock:
 def learn_from(
     service: ServiceClock, config: ClientConfig, request: HttpRequest, answer: HttpAnswer, sent: float
 ) -> None:
-    """Learn the time from an answer that has just come, unless it is Cloud Storage's, or a proxy's that failed."""
+    """Learn the time from an answer that has just come, unless Cloud Storage or a failing proxy sent it."""
     if answer.status < 500 and not request.url.startswith(config.storage_url):
         service.learn(answer.headers, sent, clock.monotonic())
 
@@ -81,7 +81,7 @@ def learn_from(
 def _seconds(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-        # A date without a zone is UTC: HTTP knows no other.
+        # A date without a zone is UTC, because HTTP has no other zone.
         return moment.timestamp() if moment.tzinfo else moment.replace(tzinfo=timezone.utc).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None

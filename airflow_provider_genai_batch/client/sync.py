@@ -113,8 +113,9 @@ class GenAIBatchClient:
         Args:
             file: a path or a seekable binary stream.
             uri: ``gs://bucket/object``; without one the Files API (Gemini) or the staging place (Vertex) is used.
-            **settings: ``mime_type``; ``reuse=True`` takes an object of that name and size as it is, where others are
-                replaced; for the Files API ``name`` (``files/…``), which reuses in the same way, and ``display_name``.
+            **settings: ``mime_type``; ``reuse=True``, which uses an existing object of the same name and size instead
+                of replacing it; for the Files API ``name`` (``files/…``), which reuses in the same way, and
+                ``display_name``.
         """
         with upload_source(file) as (stream, size, file_name):
             flow = upload_flow(self.calls, stream, size, uri=uri, file_name=file_name, **settings)
@@ -125,7 +126,7 @@ class GenAIBatchClient:
         yield from self._stream(downloads.download_call(self.calls, address))
 
     def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> Iterator[ResultRow]:
-        """Stream the rows of an ended job in the order in which the service has them.
+        """Stream the rows of an ended job, in the service's order.
 
         Raises:
             UnsupportedError: the rows are in BigQuery.
@@ -139,7 +140,7 @@ class GenAIBatchClient:
         return each(self.row_pieces(job, reading))
 
     def row_pieces(self, job: BatchJob | str, reading: Reading | None = None) -> Iterator[Piece]:
-        """Stream the same rows, usual ones many at a time."""
+        """Stream the same rows; rows with only the usual fields come many at a time."""
         job = self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in self.run(downloads.row_sources(self.calls, job)):
@@ -158,7 +159,7 @@ class GenAIBatchClient:
         lines.check(rows)
 
     def count_rows(self, job: BatchJob | str) -> TableCounts:
-        """Count an ended job's rows in BigQuery by one aggregate query; needs the extra ``bigquery``.
+        """Count an ended job's rows in BigQuery with one query; needs the extra ``bigquery``.
 
         Raises:
             UnsupportedError: the rows are not in BigQuery, or the extra is not installed.
@@ -190,17 +191,17 @@ class GenAIBatchClient:
 
     @property
     def statement(self) -> Running | None:
-        """The job in BigQuery that is waited for; None: there is none."""
+        """The job in BigQuery that this client is waiting for; None: there is none."""
         return None if self._queries is None else self._queries.running
 
     # ------------------------------------------------------------ how
 
     def service_time(self) -> float:
-        """Return seconds since 1970 by the service's clock; before its first answer by the local one."""
+        """Return the time of the service's clock in seconds since 1970; before its first answer, the local time."""
         return self.service_clock.time()
 
     def perform(self, call: Call[T], tries: int = TRIES) -> T:
-        """Send a call; safe ones up to `tries` times."""
+        """Send a call; a safe one is tried up to `tries` times."""
         return drive(send_with_retries(call, tries, renewable=self._auth.renewable), self._send_once)
 
     def run(self, flow: Generator[Any, Any, T]) -> T:

@@ -1,1 +1,1 @@
-"""Credentials: a key, or a token that Google's library or a service account's owner gives."""
+"""Credentials of a connection: an API key, or a token from Google's library."""

@@ -1,4 +1,4 @@
-"""The project of an account: which one is meant where a connection of the Google provider names none."""
+"""The project of an account, for a connection of the Google provider that names no project."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, Transpor
 _SCOPES = (CLOUD_PLATFORM,)
 _OF_PROJECTS = ".iam.gserviceaccount.com"
 _OF_NO_PROJECT = frozenset({"developer.gserviceaccount.com", "appspot.gserviceaccount.com"})
-"""Domains of default accounts, which all projects share."""
+"""Domains of default service accounts, which do not contain a project because all projects share them."""
 
 
 def project_of(settings: GoogleCredentials) -> str | None:
-    """Return the project of whoever acts; None where that tells none. May ask over the network.
+    """Return the project of the account; None if the account does not name one. It may be looked up over the network.
 
     Raises:
         ConfigurationError: the account cannot be used.
-        TransportError: its project could not be asked for now.
+        TransportError: the project could not be looked up at this time.
     """
     if settings.impersonation_chain:
         return _of_email(settings.impersonation_chain[-1])
@@ -52,7 +52,7 @@ def _named(info: Any) -> str | None:
 
 
 def _of_configuration(info: Any) -> str | None:
-    """Return the project that a configuration names, or else that of its pool, which Google knows."""
+    """Return the project that a configuration names, or else that of its identity pool, which Google looks up."""
     from google.auth.exceptions import GoogleAuthError
     from google.auth.exceptions import TransportError as Unreachable
     from google.auth.transport.requests import Request

@@ -1,4 +1,4 @@
-"""A connection's account as google-auth's credentials. Its own token is not fetched here."""
+"""Loads a connection's account as google-auth credentials. No token is fetched here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AWS = "urn:ietf:params:aws:token-type:aws4_request"
 
 
 def load(settings: GoogleCredentials, scopes: Sequence[str]) -> Credentials:
-    """Load whom to act as.
+    """Load the credentials of a connection's account.
 
     Raises:
         ConfigurationError: a key or a configuration cannot be used, or there are no default credentials.
@@ -56,7 +56,7 @@ def read_json(name: str, path: str) -> Any:
     """Read a file that a connection's extra names.
 
     Raises:
-        ConfigurationError: it is no readable JSON; the message names the file and not what is in it.
+        ConfigurationError: it is not readable JSON; the message names the file, but not its content.
     """
     try:
         return json.loads(Path(path).read_text())
@@ -94,15 +94,13 @@ def _service_account(info: Any, scopes: Sequence[str]) -> Any:
         )
         raise ConfigurationError(msg)
     pem = info.get("private_key")
-    if isinstance(
-        pem, str
-    ):  # forms and environment variables leave line ends escaped; a key has no backslash
+    if isinstance(pem, str):  # forms and environment variables escape line breaks; a key has no backslash
         info = {**info, "private_key": pem.replace("\\n", "\n")}
     return _made(_KINDS["service_account"], info, scopes, "service-account key")
 
 
 def configured(info: Any, scopes: Sequence[str]) -> Any:
-    """Make credentials of a configuration, whatever its kind.
+    """Make credentials from a configuration of any supported type.
 
     Raises:
         ConfigurationError: it cannot be used.
@@ -126,7 +124,7 @@ def _made(
     try:
         return make(info, list(scopes))
     except (GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
-        # The last three: a part is missing, or no text.
+        # The last three errors: a field is missing or is not a string.
         msg = f"The {what} of the connection cannot be used: {error}"
         raise ConfigurationError(msg) from error
 
@@ -144,7 +142,7 @@ def _by_user(info: Any, scopes: list[str]) -> Any:
 
 
 def _by_federation(info: Any, scopes: list[str]) -> Any:
-    """Choose as google-auth does, which would also ask for the project over the network."""
+    """Choose the class as google-auth does, which would also look up the project over the network."""
     from google.auth import aws, identity_pool, pluggable
 
     if info.get("subject_token_type") == _AWS:
@@ -157,7 +155,7 @@ def _by_federation(info: Any, scopes: list[str]) -> Any:
 
 
 def _by_federated_user(info: Any, _: list[str]) -> Any:
-    """Take the scopes that the user has agreed to; no others are to be had."""
+    """Use the scopes that the user has agreed to; no others are available."""
     from google.auth.external_account_authorized_user import Credentials
 
     return Credentials.from_info(info)  # type: ignore[no-untyped-call]
@@ -176,4 +174,4 @@ _KINDS: dict[str, Callable[[Any, list[str]], Any]] = {
     "external_account_authorized_user": _by_federated_user,
     "impersonated_service_account": _by_impersonation,
 }
-"""What is made of a configuration, by its ``type``."""
+"""Functions that make credentials from a configuration, by its ``type``."""

@@ -1,4 +1,4 @@
-"""Credentials as headers: an API key, or OAuth tokens by google-auth refreshed off the event loop, one at a time."""
+"""Credentials as headers: an API key, or an OAuth token, which google-auth refreshes outside the event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.base import Backend
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-# Google's OAuth quickstart asks for both on the Gemini API; with the first alone it answers 403.
+# Google's OAuth quickstart requires both on the Gemini API; with only the first, the service answers 403.
 _SCOPES = {
     Backend.VERTEX: (CLOUD_PLATFORM,),
     Backend.GEMINI: (CLOUD_PLATFORM, "https://www.googleapis.com/auth/generative-language.retriever"),
@@ -22,34 +22,34 @@ _SCOPES = {
 
 
 class Auth(Protocol):
-    """What puts credentials on a request."""
+    """Provides the headers with a request's credentials."""
 
     renewable: bool
-    """Whether there may be a newer one when one is refused."""
+    """Whether new credentials may help after a refusal."""
 
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
-        """Return the headers; may block on a token refresh. `renew` drops a token that was refused."""
+        """Return the headers. This may block for a token refresh. `renew` discards a token that was refused."""
 
     async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
         """Return the headers without blocking the event loop."""
 
 
 def auth_for(config: ClientConfig) -> Auth:
-    """Choose by what the connection holds: a key (Gemini), else OAuth."""
+    """Return the API key of the connection (Gemini), or else OAuth credentials."""
     if config.backend is Backend.GEMINI and config.api_key:
         return ApiKey(config.api_key)
     return GoogleToken(config.google, config.google.scopes or _SCOPES[config.backend])
 
 
 def cloud_auth(config: ClientConfig, auth: Auth) -> Auth:
-    """Return what Google Cloud takes of a connection, which no API key is: there its account acts."""
+    """Return credentials for Google Cloud, which accepts no API keys: the connection's account, or `auth` itself."""
     if not isinstance(auth, ApiKey):
         return auth
     return GoogleToken(config.google, config.google.scopes or _SCOPES[Backend.VERTEX])
 
 
 class ApiKey:
-    """A Gemini API key in its header; never in a URL, which ends up in logs."""
+    """A Gemini API key, sent in a header and never in a URL, because URLs end up in logs."""
 
     renewable = False
 
@@ -66,14 +66,14 @@ class ApiKey:
 
 
 class GoogleToken:
-    """An OAuth token of google-auth, shared by all threads, and by the coroutines of one event loop."""
+    """An OAuth token from google-auth, shared by all threads and by the coroutines of one event loop."""
 
     renewable = True
 
     def __init__(self, settings: GoogleCredentials, scopes: tuple[str, ...]) -> None:
         self._settings, self._scopes = settings, scopes
         self._lock = threading.Lock()
-        self._turn = asyncio.Lock()  # one thread refreshes for all coroutines; the others wait without one
+        self._turn = asyncio.Lock()  # one coroutine refreshes, in a thread; the others wait without one
         self._credentials: Credentials | None = None
 
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
@@ -82,12 +82,12 @@ class GoogleToken:
         Raises:
             ConfigurationError: the key file or the default credentials cannot be used.
             AuthenticationError: the token endpoint refused.
-            TransportError: the token endpoint could not be reached, or had trouble.
+            TransportError: the token endpoint could not be reached, or failed.
         """
         return self._get(self._token if renew else None)
 
     async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
-        """Do the same; a refresh goes on in a thread."""
+        """Return the same headers; a refresh runs in a thread."""
         refused = self._token if renew else None
         at_hand = self._at_hand(refused)
         if at_hand is not None:

@@ -1,4 +1,4 @@
-"""A service-account key that is kept in Google's Secret Manager.
+"""Fetches a service-account key from Google's Secret Manager.
 
 Source: https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
 """
@@ -19,15 +19,15 @@ _SECONDS = 30
 
 
 def fetch_key(name: str, project: str | None) -> Any:
-    """Fetch the latest version of a key, as the account of the Application Default Credentials.
+    """Fetch the latest version of a key with the Application Default Credentials.
 
     Args:
-        name: of the secret.
-        project: which has it; None: that of the default credentials.
+        name: the name of the secret.
+        project: the project of the secret; None: that of the default credentials.
 
     Raises:
-        ConfigurationError: it is not to be had with these credentials.
-        TransportError: it could not be asked for now.
+        ConfigurationError: these credentials cannot read it, or it is not a key.
+        TransportError: it could not be fetched at this time.
     """
     from google.auth import default
     from google.auth.exceptions import DefaultCredentialsError
@@ -52,7 +52,7 @@ def fetch_key(name: str, project: str | None) -> Any:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
         credentials.apply(headers)  # type: ignore[no-untyped-call]
         answer = get(url, headers=headers, timeout=_SECONDS)
-    except TROUBLE as error:  # those of requests are OSErrors
+    except TROUBLE as error:  # errors of the package requests are OSErrors
         msg = f"{said} could not be fetched: {error}"
         raise TransportError(msg, method="secretmanager.access") from error
     if answer.status_code == 429 or answer.status_code >= 500:

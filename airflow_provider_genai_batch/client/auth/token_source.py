@@ -1,7 +1,7 @@
-"""Getting a token by google-auth, and telling trouble that passes from a refusal.
+"""Gets tokens through google-auth, and distinguishes temporary errors from refusals.
 
-google-auth raises the same errors for both: a metadata server that is away, a 503 of the IAM Credentials API and a role
-that is missing are all a `RefreshError` that is not to be retried. So the status of the answers is noted.
+google-auth raises the same error for both: an unreachable metadata server, a 503 of the IAM Credentials API and a
+missing role all are a `RefreshError` that says not to retry. So this module records the HTTP status of the answers.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
-"""What google-auth lets through of an answer that is not what it expects, such as a page of a proxy."""
+"""Errors that google-auth raises for an unexpected answer, such as a proxy's error page."""
 _OF_THIS_MACHINE = (OSError, subprocess.SubprocessError)
-"""What it lets through of a file or a program that gives out the token of another cloud."""
+"""Errors that it raises for a file or program that provides a token of another cloud."""
 TROUBLE: tuple[type[Exception], ...] = (exceptions.GoogleAuthError, *_UNREADABLE, *_OF_THIS_MACHINE)
-"""Every error of a refresh."""
+"""All errors of a token refresh."""
 
 
 class _Asking(Request):
-    """Google's transport, which notes how it was answered last."""
+    """google-auth's transport, which also records the status of the last answer."""
 
     status: int | None = None
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        """Send."""
+        """Send a request."""
         self.status = None
         answer = super().__call__(*args, **settings)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
         self.status = answer.status
@@ -39,11 +39,11 @@ class _Asking(Request):
 
 
 def refresh(credentials: Credentials, *, still_good: bool) -> None:
-    """Get a new token; while the one at hand is `still_good`, trouble is no matter.
+    """Get a new token. If the current one is `still_good`, a temporary error is ignored.
 
     Raises:
         AuthenticationError: the source of tokens refused.
-        TransportError: it could not be asked, had trouble, or cannot be understood.
+        TransportError: it could not be reached, failed, or gave an unreadable answer.
     """
     asking = _Asking()
     try:
@@ -58,11 +58,11 @@ def refresh(credentials: Credentials, *, still_good: bool) -> None:
 
 
 def _passes(error: Exception, status: int | None) -> bool:
-    """Whether it may go better next time.
+    """Whether an error is temporary.
 
     Args:
-        error: of google-auth.
-        status: of the last answer; None if there was none.
+        error: the error that google-auth raised.
+        status: the HTTP status of the last answer; None if there was none.
     """
     if not isinstance(error, exceptions.GoogleAuthError) or error.retryable:
         return True
@@ -72,7 +72,7 @@ def _passes(error: Exception, status: int | None) -> bool:
 
 
 def _unheard(error: BaseException | None) -> bool:
-    """Whether no usable answer came: google-auth hides that behind an error of its own."""
+    """Whether no usable answer came; google-auth hides the cause in an error of its own."""
     while isinstance(error, exceptions.GoogleAuthError):
         if isinstance(error, exceptions.TransportError):
             return True

@@ -1,1 +1,1 @@
-"""Looks at many jobs from one place: all triggers of a connection share one poller."""
+"""Polls many jobs from one place: all triggers of a connection share one poller."""

@@ -1,4 +1,4 @@
-"""The third loop beside `flows.drive`: carries out a waiting flow with a shared poller, without a task per look."""
+"""Runs a waiting flow with a shared poller, without an asyncio task per look: a third loop beside `flows.drive`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 
 async def drive_with_poller(flow: Generator[Any, Any, T], names: Sequence[str], poller: JobPoller) -> T:
-    """Carry out a flow of looks, pauses and cancellations, and return what it returns.
+    """Run a flow of looks, pauses and cancellations, and return its result.
 
-    A pause and the looks after it are one question to the poller, for all jobs that have not ended. The flow goes on
-    inside the poller's round; this coroutine wakes up for cancellations and the end.
+    A pause and the looks after it become one question to the poller, for all jobs that have not ended. The flow
+    continues inside the poller's round; this coroutine only wakes up for cancellations and for the end.
 
     Args:
-        flow: `flows.watch.watch`.
-        names: the jobs it looks at.
-        poller: of the connection.
+        flow: the generator of `flows.watch.watch`.
+        names: the jobs that the flow looks at.
+        poller: the poller of the connection.
     """
     polled, client = _PolledFlow(flow, names, poller), poller.client
     try:
@@ -45,17 +45,17 @@ async def drive_with_poller(flow: Generator[Any, Any, T], names: Sequence[str], 
 
 
 class _End:
-    """What a flow returned."""
+    """The result of a flow."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class _PolledFlow:
-    """One flow and its jobs. `on_answer` is called by the poller and runs the flow in its own trigger's context.
+    """One flow and its jobs. The poller calls `on_answer`, which runs the flow in the context of its own trigger.
 
-    The flow spends its pauses where it asked for them, and looks when the answers are there: what it needs for a look
-    has gone again when the look is over, instead of growing old for the garbage collector.
+    The flow waits at the step of its pause, and runs its looks when the answers are there. So the objects of a look are
+    freed when it is over, and do not grow old for the garbage collector.
     """
 
     __slots__ = (
@@ -82,19 +82,19 @@ class _PolledFlow:
         self._step: asyncio.Future[Any] | None = None
 
     def go(self, result: Any = None, error: Exception | None = None) -> asyncio.Future[Any]:
-        """Go on with a step's result or error until a step that is not the poller's, or the end."""
+        """Continue with a step's result or error, up to a step that the poller cannot answer, or to the end."""
         self._step = asyncio.get_running_loop().create_future()
         self._run(result, error)
         return self._step
 
     def close(self) -> None:
-        """Take the open questions back."""
+        """Withdraw the open questions."""
         for watched in self._watched:
             self._poller.leave(watched)
         self._flow.close()
 
     def on_answer(self, watched: WatchedJob, error: Exception | None) -> None:
-        """Take an answer; go on if the flow waits for it."""
+        """Take an answer; continue the flow if it waits for this one."""
         if error is not None:
             self._errors = {**(self._errors or {}), watched.name: error}
         if watched is self._wanted:
@@ -127,7 +127,7 @@ class _PolledFlow:
                     return
         except StopIteration as end:
             self._answer(_End(end.value))
-        except Exception as problem:  # noqa: BLE001 - it is the coroutine's, not the poller's
+        except Exception as problem:  # noqa: BLE001 - the coroutine raises it, not the poller
             if not self._step.done():
                 self._step.set_exception(problem)
 
@@ -136,7 +136,7 @@ class _PolledFlow:
             self._step.set_result(step)
 
     def _ask(self, after: float) -> WatchedJob:
-        """Ask about all jobs that are not known to have ended; return the one whose answer ends the pause."""
+        """Ask about all jobs that are not known to have ended; return the job whose answer ends the pause."""
         self._asked, self._errors = True, None
         going = [watched for watched in self._watched if watched.job is None or not watched.job.done]
         for watched in going:

@@ -1,4 +1,4 @@
-"""Jobs of a connection that have ended of late, whoever submitted them: what walks through its list tell."""
+"""Finds recently ended jobs of a connection in its list, from all submitters."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from airflow_provider_genai_batch.models import BatchJob
 log = logging.getLogger(__name__)
 
 _MAX_FAILURES_IN_A_ROW = 3
-"""Looks in a row that meet trouble after which no more are tried in a round; each was tried several times."""
+"""Failed looks in a row after which a round makes no more looks; each one was tried several times."""
 
 
 class Ended(NamedTuple):
     """A job that has ended.
 
     Attributes:
-        job: as the list showed it, or a look by name.
-        at: when it ended, in seconds since the epoch.
+        job: the job as the list, or a look by name, showed it.
+        at: the time of its end, in seconds since the epoch.
     """
 
     job: BatchJob
@@ -33,38 +33,39 @@ class Ended(NamedTuple):
 
 
 class EndedJobs:
-    """Knows which jobs go on, so that a round costs the pages of new jobs, and little for those before.
+    """Remembers which jobs have not ended, so that a round reads the pages of new jobs, and little about older ones.
 
-    A job seen running is reported when it ends, however late the list shows that. A job first seen ended is reported if
-    it ended within `window` or since the last round. Each is reported once: what is forgotten is older than `window`.
+    A job that was seen running is reported when it ends, even if the list shows that late. A job that had ended when it
+    was first seen is reported if it ended within `window` or since the last round. Jobs are forgotten only when they
+    are older than `window`, so none is found again as new.
 
     Args:
-        window: seconds before the first round, and for which each job is reported.
+        window: how long before the first round jobs may have ended, and how long each is reported, in seconds.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
         self._going: dict[str, None] = {}
-        """In the order in which they are asked for by name."""
+        """Jobs that have not ended, in the order in which they are read by name."""
         self._ended: dict[str, tuple[Ended, float]] = {}
-        """With the moment when each was noticed."""
+        """Ended jobs by name, with the time when each was noticed."""
         self._last: float | None = None
         self._newest: float | None = None
 
     def round(self, calls: Calls, now: float) -> Generator[Any, Any, list[Ended]]:
-        """Walk through the list: to its end, or to jobs that are known where it has shown that it is newest first.
+        """Read the list to its end, or, if it has proved to be newest first, up to jobs that are known.
 
         Args:
-            calls: of the connection.
-            now: seconds since the epoch.
+            calls: the calls of the connection.
+            now: the time in seconds since the epoch.
 
         Returns:
-            All that have ended of late, those of earlier rounds too.
+            All recently ended jobs, including those of earlier rounds.
 
         Raises:
             CallError: the list could not be read; the next round makes up for it.
         """
-        # No round takes in what one before it has passed over.
+        # A round does not report jobs that an earlier round has passed over.
         since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
         depth = self._newest if self._newest is not None else since - BUDGET[calls.config.backend]
         newest, unseen = self._newest, dict(self._going)
@@ -93,7 +94,7 @@ class EndedJobs:
     def _look(
         self, calls: Calls, names: Iterable[str], now: float, since: float
     ) -> Generator[Any, Any, None]:
-        """Ask for jobs by name; those that cannot be looked at now come last in the next round."""
+        """Read jobs by name; jobs that cannot be read now come last in the next round."""
         troubles = 0
         for name in names:
             try:
@@ -111,7 +112,7 @@ class EndedJobs:
                 self._take(job, now, since)
 
     def _take(self, job: BatchJob, now: float, since: float) -> None:
-        if job.name in self._ended:  # a list that lags may show it as it was
+        if job.name in self._ended:  # a list that lags may show an older state
             return
         if not job.state.final:
             self._going[job.name] = None

@@ -1,4 +1,4 @@
-"""Looks at many jobs of one connection together: by pages of the list where that is cheaper than one by one."""
+"""Polls many jobs of one connection together, by pages of the list if that is cheaper than one by one."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from airflow_provider_genai_batch.wire.services.list_entries import ListEntry
 log = logging.getLogger(__name__)
 
 _COALESCE_SECONDS = 0.02
-"""Seconds to wait for looks that are due at about the same time, so that one round answers them."""
+"""Seconds to wait for other looks that are due at about the same time, so that one round answers them all."""
 _LONGEST_BACKOFF = 64
-"""The most rounds that pass without the list after it answered too few looks."""
+"""The most rounds that do not use the list, after it answered too few looks."""
 MAX_PARALLEL_LOOKS = MAX_CONNECTIONS - 2
-"""Looks by name under way at once; the connections left are for cancellations."""
+"""The most simultaneous looks by name; the other connections are for cancellations."""
 _MAX_FAILURES_IN_A_ROW = 16
-"""After so many failed looks in a row the service counts as unavailable for the rest of the round."""
+"""Failed looks in a row after which the service counts as unavailable for the rest of the round."""
 
 
 class JobPoller:
-    """Answers the looks of everybody on one event loop who watches jobs of one connection.
+    """Answers all looks on one event loop at jobs of one connection.
 
-    A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks
-    at jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
-    does not find is asked for by name, and so is what the list says has ended, because lists lag.
+    A round begins when a look is due. It also answers every look that has waited for a third of its time, so that looks
+    at jobs that were submitted at different times come together. It reads the pages of the list as long as they pay.
+    Jobs that it does not find there are read by name, and so are jobs that have ended according to the list, because
+    lists lag.
 
-    A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.
-    Nothing is created per look: with ten thousand jobs, what is created and kept makes the garbage collector stop the
-    event loop for a fifth of a second at a time.
+    A refusal for too many calls (429) or an unavailable service ends the round for all, and delays the next one.
+    No object is created per look: with ten thousand jobs, objects that are created and kept make the garbage collector
+    stop the event loop for a fifth of a second at a time.
 
     Args:
-        client: of the event loop; whoever lends the poller closes it.
+        client: the client of the event loop. The owner of the poller closes it, see `close`.
     """
 
     def __init__(self, client: AsyncGenAIBatchClient) -> None:
@@ -55,42 +56,42 @@ class JobPoller:
         self._sooner = asyncio.Event()
         self._troubles = 0
         self.trouble: Exception | None = None
-        """Why the service is not asked for the present."""
+        """Why the service gets no calls at this time."""
         self._not_before = 0.0
         self._list_backoff = 0
         self._rounds_without_list = 0
 
     def watch(self, name: str, watcher: Watcher) -> WatchedJob:
-        """Begin to watch a job; nothing is asked yet."""
+        """Begin to watch a job; no look is made yet."""
         watched = WatchedJob(name, watcher, listed=self.client.calls.lists(name))
         self._watched[_id(name)] = (*self._watched.get(_id(name), ()), watched)
         self._growth.reached(len(self._watched))
         return watched
 
     def leave(self, watched: WatchedJob) -> None:
-        """Watch a job no more."""
+        """Stop watching a job."""
         watched.open = False
         left = tuple(other for other in self._watched.pop(_id(watched.name)) if other is not watched)
         if left:
             self._watched[_id(watched.name)] = left
 
     def ask(self, watched: WatchedJob, after: float) -> None:
-        """Look at a job in so many seconds, or somewhat sooner.
+        """Look at a job after this many seconds, or somewhat sooner.
 
-        The watcher gets what ``client.get`` returns or raises; passing trouble (`PASSING`) is not waited out here.
+        The watcher gets the result or error of ``client.get``; temporary errors (`PASSING`) are passed on as well.
         """
         now = clock.monotonic()
         watched.open, watched.list_says_ended = True, False
         watched.due, watched.welcome_from = now + after, now + after / 3
         if self._rounds is None or self._rounds.done():
-            # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
+            # In an empty context: its log lines do not belong to the trigger that happened to come first.
             create_task = asyncio.get_running_loop().create_task
             self._rounds = contextvars.Context().run(create_task, self._go_round())
         elif watched.due < self._next:
             self._sooner.set()
 
     async def close(self) -> None:
-        """Stop looking, and close the client."""
+        """Stop polling, and close the client."""
         if self._rounds is not None:
             self._rounds.cancel()
         self._growth.over()
@@ -102,12 +103,12 @@ class JobPoller:
         try:
             while await self._until_due():
                 await self._round()
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it, instead of waiting for ever
+        except Exception as error:  # noqa: BLE001 - watchers get it, instead of waiting for ever
             for watched in self._open():
                 watched.fail(_own(error))
 
     async def _until_due(self) -> bool:
-        """Wait for the first look that is due; return whether there is one."""
+        """Wait until the first look is due; return whether there is one."""
         while True:
             self._sooner.clear()
             self._next = min((watched.due for watched in self._open()), default=float("inf"))
@@ -120,15 +121,15 @@ class JobPoller:
         return True
 
     async def _round(self) -> None:
-        """Answer what is due, and by the way what soon will be."""
+        """Answer the looks that are due, and those that soon will be."""
         now = clock.monotonic()
         try:
             if self.trouble is not None and now < self._not_before:
-                raise self.trouble.with_traceback(None)  # whoever is due learns why; the service is not asked
+                raise self.trouble.with_traceback(None)  # looks that are due get the error; no call is made
             await self._walk(
                 [watched for watched in self._open() if watched.listed and watched.welcome_from <= now], now
             )
-            late = self.trouble is not None  # who was due meanwhile is not made to wait for another chance
+            late = self.trouble is not None  # looks that became due meanwhile get the error now
             await self._ask_each(
                 [s for s in self._open() if s.list_says_ended or (s.welcome_from if late else s.due) <= now]
             )
@@ -155,10 +156,10 @@ class JobPoller:
     # ------------------------------------------------------------ together
 
     async def _walk(self, ready: Sequence[WatchedJob], began: float) -> None:
-        """Answer looks from the list, as far as it pays.
+        """Answer looks from the list, as long as it pays.
 
         Raises:
-            CallError: a page was refused or did not come, and may come later.
+            CallError: a page was refused or did not come; it may come later.
         """
         self._rounds_without_list -= 1
         budget = len(ready) // PAGE_COSTS
@@ -173,11 +174,11 @@ class JobPoller:
             try:
                 page = await self.client.perform(call, tries=1)
             except PASSING as error:
-                # A first 429 counts for all calls, a second in a row for the list alone.
+                # A first 429 counts for all calls; a second in a row counts for the list only.
                 if self._troubles or not isinstance(error, QuotaExceeded):
                     self._learn(0, pages)
                 raise
-            except CallError as error:  # who may look at a job need not be allowed to list them
+            except CallError as error:  # an account that may read a job need not be allowed to list jobs
                 log.info("The list of jobs cannot be read (%s); checking them one by one.", error)
                 break
             entries, token = page
@@ -189,7 +190,7 @@ class JobPoller:
         self._learn(found, pages)
 
     def _take(self, entries: Sequence[ListEntry], began: float) -> tuple[int, int]:
-        """Answer looks from a page of the list; return how many, and how many of them were welcome at `began`."""
+        """Answer looks from a page; return how many, and how many of them accepted an answer at `began`."""
         now = clock.monotonic()
         found = wanted = 0
         for entry in entries:
@@ -210,7 +211,7 @@ class JobPoller:
             watched.answer(job)
 
     def _learn(self, found: int, pages: int) -> None:
-        """Leave the list alone for longer and longer while it answers less than it costs."""
+        """Skip the list for longer and longer while it answers less than it costs."""
         worth = pages and found >= pages * PAGE_COSTS
         self._list_backoff = 0 if worth else min(_LONGEST_BACKOFF, self._list_backoff * 2 or 2)
         self._rounds_without_list = self._list_backoff
@@ -218,10 +219,10 @@ class JobPoller:
     # ------------------------------------------------------------ one by one
 
     async def _ask_each(self, watched_jobs: Sequence[WatchedJob]) -> None:
-        """Get jobs by name, some at a time; last those that met trouble, which may be theirs alone.
+        """Get jobs by name, some at a time. Jobs whose last look failed come last, as the cause may be theirs alone.
 
         Raises:
-            CallError: that is all for this round; it may pass.
+            CallError: the service is unavailable, so the round ends; a later round may succeed.
         """
         todo = iter(sorted(watched_jobs, key=attrgetter("failed")))
         troubles = 0
@@ -238,7 +239,7 @@ class JobPoller:
                     watched.failed = clock.monotonic() if passing else 0.0
                     troubles = troubles + 1 if passing else 0
                     if isinstance(error, QuotaExceeded) or troubles >= _MAX_FAILURES_IN_A_ROW:
-                        for _ in todo:  # nobody asks for the rest
+                        for _ in todo:  # drop the rest
                             pass
                         raise
                     watched.fail(error)
@@ -250,10 +251,10 @@ class JobPoller:
 
 
 def _own(error: Exception) -> Exception:
-    """Return an exception for one watcher alone: each that raises it makes its traceback longer."""
+    """Return a copy of an exception for one watcher, because raising the same one makes its traceback grow."""
     try:
         own = type(error).__new__(type(error), *error.args)
-    except TypeError:  # one that is not to be made in Python, such as Pydantic's
+    except TypeError:  # it cannot be created in Python, for example Pydantic's
         return error
     vars(own).update(vars(error))
     own.__cause__ = error
@@ -261,12 +262,12 @@ def _own(error: Exception) -> Exception:
 
 
 def _id(name: str) -> str:
-    """Return what a job is called at the end of its name: Vertex AI spells the project by name or by number."""
+    """Return the last part of a job's name, because Vertex AI writes the project before it by name or by number."""
     return name.rpartition("/")[2]
 
 
 def _oldest(watched_jobs: Sequence[WatchedJob]) -> float | None:
-    """Return when the oldest of the jobs was created, in seconds since the epoch; None if that is not known of one."""
+    """Return the creation time of the oldest job in seconds since the epoch; None if one of them is not known."""
     times = [
         watched.job.create_time.timestamp()
         for watched in watched_jobs

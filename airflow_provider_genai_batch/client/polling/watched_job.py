@@ -1,4 +1,4 @@
-"""A job that is watched, and whoever wants to know of it."""
+"""A watched job, and the watcher that gets the answers about it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 
 class Watcher(Protocol):
-    """Whoever wants to know."""
+    """Gets the answers about watched jobs."""
 
     def on_answer(self, watched: WatchedJob, error: Exception | None) -> None:
-        """Take an answer: the job in ``watched.job``, or trouble. It must not raise, and not take long."""
+        """Take an answer: the job in ``watched.job``, or an error. This must not raise, and must not take long."""
 
 
 class WatchedJob:
-    """One job that is watched: what is asked about it, and what was seen last.
+    """One watched job: the question about it, and what was seen last.
 
     Args:
-        name: the job.
-        watcher: who gets the answers.
-        listed: whether the connection's list has the job.
+        name: the name of the job.
+        watcher: gets the answers.
+        listed: whether the connection's list contains the job.
     """
 
     __slots__ = (
@@ -43,13 +43,13 @@ class WatchedJob:
         self.open = False
         """Whether a question is waiting for its answer."""
         self.due = self.welcome_from = 0.0
-        """When it has to be answered, and from when on an answer is welcome (monotonic seconds)."""
+        """When the question must be answered, and the earliest time at which an answer is accepted (monotonic)."""
         self.failed = 0.0
-        """When the last look by name met trouble that may pass (monotonic seconds); 0: it did not."""
+        """When the last look by name failed with a temporary error (monotonic seconds); 0: it did not fail."""
         self.list_says_ended = False
         """Whether the list says that the job has ended."""
         self.shown: int | None = None
-        """Hash of what the list showed last: small, and the garbage collector has nothing to do with it."""
+        """Hash of what the list showed last: small, and ignored by the garbage collector."""
         self.job: JobStatus | None = None
 
     def answer(self, job: JobStatus) -> None:
@@ -60,7 +60,7 @@ class WatchedJob:
             self.watcher.on_answer(self, None)
 
     def fail(self, error: Exception) -> None:
-        """Answer the question with trouble."""
+        """Answer the question with an error."""
         if self.open:
             self.open = False
             self.watcher.on_answer(self, error)

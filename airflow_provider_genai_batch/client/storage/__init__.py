@@ -1,1 +1,1 @@
-"""Bytes in and out: uploads, downloads, and tables, by the services' own protocols."""
+"""Uploads, downloads and tables, through the services' own protocols."""

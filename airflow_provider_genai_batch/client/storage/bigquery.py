@@ -1,4 +1,4 @@
-"""Asking BigQuery, by Google's own client, which comes with the extra ``bigquery``."""
+"""Calls to BigQuery through Google's own client, which comes with the extra ``bigquery``."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from airflow_provider_genai_batch.wire.tables.installed import can_ask
 
 _METHOD = "jobs.query"
 _TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
-"""Reasons for which BigQuery says 403 where others say 429."""
+"""Reasons for which BigQuery answers 403, where other services answer 429."""
 _T = TypeVar("_T")
 _SAMPLE_SECONDS = 20.0
-"""For a look that the task can do without."""
+"""Time limit for reading a sample, which the task does not need."""
 _SECONDS = 120.0
-"""For one call with its repetitions; whoever settles comes back for a while."""
+"""Time limit for one call with its retries. The settling of a job repeats it for a while."""
 
 
 def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
-    """Count the rows of an ended job's table; blocks.
+    """Count the rows of an ended job's table. This blocks.
 
     Args:
-        config: says which project the query is billed to, and where BigQuery is.
-        auth: the connection's.
-        job: its rows are in BigQuery.
+        config: has the project to bill, and BigQuery's address.
+        auth: the connection's credentials.
+        job: a job whose rows are in BigQuery.
 
     Raises:
-        UnsupportedError: they are not, or Google's client is not installed.
-        ApiError: BigQuery refused; `NotFound` while there is no such table.
-        TransportError: it was not to be reached.
+        UnsupportedError: its rows are not in BigQuery, or Google's client is not installed.
+        ApiError: BigQuery refused; `NotFound` as long as there is no such table.
+        TransportError: BigQuery could not be reached.
     """
     if job.output.bigquery_table is None:
         msg = f"The rows of {job.name} are not in BigQuery."
@@ -64,19 +64,19 @@ def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
 def sample_requests(
     config: ClientConfig, auth: Auth, table: str, most: int, column: str = "request"
 ) -> list[Any]:
-    """Read the first requests of a table, as they stand in a column of it; costs nothing, blocks.
+    """Read the first requests in a column of a table. This costs nothing, and blocks.
 
     Args:
-        config: says where BigQuery is.
-        auth: the connection's.
+        config: has BigQuery's address.
+        auth: the connection's credentials.
         table: ``bq://project.dataset.table``.
-        most: how many are read.
-        column: that has the requests.
+        most: the most requests to read.
+        column: the column with the requests.
 
     Raises:
-        UnsupportedError: Google's client is not installed, or it is no table whose rows can be listed.
+        UnsupportedError: Google's client is not installed, or the rows of the table cannot be listed.
         ApiError: BigQuery refused.
-        TransportError: it was not to be reached.
+        TransportError: BigQuery could not be reached.
     """
     if not can_ask():
         msg = (
@@ -87,7 +87,7 @@ def sample_requests(
 
 
 def renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
-    """Call with a token, and once more with a new one if that is refused."""
+    """Call with a token; if it is refused, call once more with a new one."""
     try:
         return call(auth.headers())
     except AuthenticationError as error:
@@ -105,7 +105,7 @@ def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[d
         lines = client.query_and_wait(
             query,
             retry=retry,
-            job_retry=None,  # says "no repetition", as its docstring has it
+            job_retry=None,  # means no retries, according to its docstring
             wait_timeout=_SECONDS,
         )
         return [dict(line) for line in lines]
@@ -131,10 +131,10 @@ def _sample(
 
 @contextmanager
 def open_bigquery(config: ClientConfig, headers: Mapping[str, str], method: str) -> Iterator[Any]:
-    """Open Google's client with a token that is good now; its errors become ours.
+    """Open Google's client with a valid token; its errors become errors of this package.
 
-    It gets the token alone: with the account's own object it would look up things at hosts that an emulator or a
-    private endpoint has none of.
+    It only gets the token. With google-auth's credentials object, it would call hosts that do not exist for an emulator
+    or a private endpoint.
     """
     from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
     from google.auth.exceptions import GoogleAuthError, RefreshError
@@ -152,14 +152,14 @@ def open_bigquery(config: ClientConfig, headers: Mapping[str, str], method: str)
             yield client
     except GoogleAPICallError as error:
         raise refused(error, method) from error
-    except RefreshError as error:  # what is tried after a 401, and cannot be done with a token alone
+    except RefreshError as error:  # after a 401 it tries a refresh, which needs more than a token
         raise AuthenticationError("the token was refused", code=401, method=method) from error
     except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
         raise TransportError(str(error), method=method) from error
 
 
 def refused(error: Any, method: str) -> ApiError | TransportError:
-    """Return an error of Google's client as one of ours."""
+    """Turn an error of Google's client into one of this package."""
     if error.code is None:
         return TransportError(str(error), method=method)
     detail = next((one for one in error.errors or () if isinstance(one, dict)), {})

@@ -1,4 +1,4 @@
-"""Objects of Cloud Storage that are joined there: no byte travels."""
+"""Joins objects inside Cloud Storage, without a download."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from airflow_provider_genai_batch.wire.services.storage import MOST_SOURCES, Obj
 def compose(
     calls: Calls, sources: Sequence[Object], uri: str, *, mime_type: str = JSONL
 ) -> Generator[Any, Any, Object]:
-    """Join objects, in their order, into one of the same bucket, which appears whole in place of any other.
+    """Join objects, in order, into one object of the same bucket. It appears whole, and replaces an existing one.
 
-    More than 32 are joined in turns; what comes between lies beside the first source and is deleted at the end.
+    More than 32 objects are joined in several steps. The intermediate objects are beside the first source, and are
+    deleted at the end.
 
     Args:
-        calls: of the service.
-        sources: with the generations that are meant.
-        uri: ``gs://bucket/object`` of the whole.
-        mime_type: of the whole.
+        calls: the calls of the connection.
+        sources: the objects, with their generations.
+        uri: ``gs://bucket/object`` of the result.
+        mime_type: the type of the result.
 
     Raises:
-        PreconditionFailed: a source has changed since it was looked at.
-        CallError: they could not be joined. The object at `uri` is as it was.
+        PreconditionFailed: a source has changed since its metadata was read.
+        CallError: they could not be joined. The object at `uri` is unchanged.
     """
     between: list[Object] = []
     level = [*sources]

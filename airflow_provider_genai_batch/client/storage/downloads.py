@@ -1,4 +1,4 @@
-"""Downloads of an ended job's rows, resumed where they broke off."""
+"""Downloads an ended job's rows, and continues where a download broke off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
-    """Find a job's rows: a list of download calls (JSONL to stream) and of rows (dicts) that came inline.
+    """Find a job's rows: a list of download calls (JSONL to stream) and of inline rows (dicts).
 
     Raises:
         UnsupportedError: the rows are in BigQuery.
@@ -35,13 +35,13 @@ def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
         found: list[Any] = []
         pages, prefix = Pages(f"objects below {output.gcs_directory}"), f"{output.gcs_directory.rstrip('/')}/"
         while not pages.over:
-            # Shards have had several names, so every JSONL object in the directory is one.
+            # Shards have had different names, so every JSONL object in the directory counts as one.
             objects, token = yield calls.list_objects(prefix, page_token=pages.token)
             pages.turn(token)
             found += [calls.download_object(o.uri) for o in objects if o.uri.endswith(".jsonl")]
         return found
     if job.backend is Backend.GEMINI:
-        # Looks leave inline rows out, so only the whole job tells; jobs over a file were seen to answer inline too.
+        # Looks leave out inline rows, so the whole job is read. Jobs with a file as input may also answer inline.
         payload = yield calls.get(job.name, read=read_object)
         late = gemini.read_job(payload).output.file_name
         return [calls.download_file(late)] if late else list(gemini.inline_rows(payload))
@@ -54,7 +54,7 @@ def download_call(calls: Calls, address: str) -> Call[None]:
 
 
 class Lines:
-    """What came of the lines of a job's files."""
+    """The lines of a job's files that were read, and why some are not rows."""
 
     def __init__(self, job: BatchJob) -> None:
         self._job = job
@@ -62,7 +62,7 @@ class Lines:
         self._reasons = ""
 
     def took(self, reader: LineReader) -> None:
-        """Note a file that was read to its end; its lines that are no rows are warned of."""
+        """Record a file that was read to its end; log a warning about lines that are not rows."""
         self._read += reader.line
         self._bad += reader.bad_count
         self._reasons = self._reasons or "; ".join(map(printable, reader.bad))
@@ -70,10 +70,10 @@ class Lines:
             log.warning("%d lines of %s are not rows (%s).", reader.bad_count, self._job.name, self._reasons)
 
     def check(self, rows: int) -> None:
-        """Tell answers that nobody can read from none.
+        """Distinguish unreadable answers from no answers.
 
         Raises:
-            UnreadableAnswer: lines came, and none of them was a row.
+            UnreadableAnswer: lines came, but none was a row.
         """
         if self._bad and not rows:
             msg = f"{self._read} lines arrived, and none of them can be read as a row ({self._reasons})"
@@ -81,7 +81,7 @@ class Lines:
 
 
 class Resumed:
-    """Joins the attempts at one download: a repeated one skips the bytes that were handed out already."""
+    """Joins the tries of one download: a later try skips the bytes that were yielded already."""
 
     def __init__(self, call: Call[None]) -> None:
         self.call = call
@@ -89,11 +89,11 @@ class Resumed:
         self._skip = 0
 
     def again(self) -> None:
-        """Begin an attempt (from the first byte: ranges are not documented on every service)."""
+        """Begin a try, from the first byte, because ranges are not documented on every service."""
         self._skip = self.handed_out
 
     def take(self, chunk: bytes) -> bytes:
-        """Return what is new in a chunk."""
+        """Return the new bytes of a chunk."""
         if self._skip >= len(chunk):
             self._skip -= len(chunk)
             return b""
@@ -103,10 +103,10 @@ class Resumed:
         return new
 
     def end(self) -> None:
-        """Check that the attempt that came to its end was not shorter than one before.
+        """Check that a complete try was not shorter than an earlier one.
 
         Raises:
-            TransportError: it was, so the parts do not belong together.
+            TransportError: it was shorter, so the parts do not belong together.
         """
         if self._skip:
             msg = f"the download ended {self._skip} bytes before the point where it had broken off"

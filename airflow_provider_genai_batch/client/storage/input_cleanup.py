@@ -1,4 +1,4 @@
-"""Taking away the input that this package uploaded for a job."""
+"""Deletes the input that this package uploaded for a job."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from airflow_provider_genai_batch.wire.services.files import File
 
 
 def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None]:
-    """Delete the input that this package uploaded for a job that has ended, and nothing else.
+    """Delete the input that this package uploaded for an ended job, and nothing else.
 
-    Its name is made anew from the tag in the job's display name and compared with what the job read: a file or an
-    object of the user's own stays. All jobs of one tag read the same input, so it stays, too, where another one of them
-    goes on, or where it was placed after the job began, for one that is yet to come.
+    The name of the input is derived from the tag in the job's display name, and compared with what the job read, so a
+    user's own file or object is never deleted. All jobs with one tag read the same input. So it also stays if another
+    of these jobs has not ended, or if it was uploaded after the job began, for a later job.
 
     Returns:
-        The address that was deleted; None when there was nothing to delete (any more).
+        The address that was deleted; None if there was nothing to delete (any more).
 
     Raises:
-        CallError: the service refused, or was not to be reached.
+        CallError: the service refused, or could not be reached.
     """
     address = _own_input(job)
     if address is None or not job.state.final:
@@ -45,14 +45,14 @@ def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None
     except PermissionDenied:
         if vertex:
             raise
-        return None  # what the Files API says of a file that is gone
+        return None  # the Files API answers this for a file that is gone
     return address
 
 
 def _is_read(calls: Calls, job: BatchJob) -> Generator[Any, Any, bool]:
-    """Whether another job of the same tag goes on, as far as a page of the list shows: there it is if it is new.
+    """Whether another job with the same tag has not ended, according to one page of the list, which has new jobs.
 
-    A list may be late, or wrong. It only keeps from deleting here, so nothing is lost by that.
+    A list may be late or wrong. Here it can only prevent a deletion, so nothing is lost.
     """
     tag = tag_of(job.display_name)
     key, fingerprint, _ = tag.split("-")
@@ -68,10 +68,8 @@ def _is_read(calls: Calls, job: BatchJob) -> Generator[Any, Any, bool]:
 
 
 def _own_input(job: BatchJob) -> str | None:
-    """Return the address of a job's input if its name is one that this package gives."""
-    if (
-        ask_of(job.display_name) is None
-    ):  # a word that a user ends a display name with must not pass for a tag
+    """Return the address of a job's input if it has a name that this package makes."""
+    if ask_of(job.display_name) is None:  # the last word of a user's display name must not count as a tag
         return None
     tag = tag_of(job.display_name)
     if job.backend is Backend.VERTEX:
@@ -80,5 +78,5 @@ def _own_input(job: BatchJob) -> str | None:
     name = file_name(tag)
     if job.source is not None:
         return name if job.source.file_name == name else None
-    # The service does not always say which file a job read; a job whose rows are in itself read none.
+    # The service does not always say which file a job read. A job with inline rows read no file.
     return None if job.output.inline and job.verdict is Verdict.ROWS else name

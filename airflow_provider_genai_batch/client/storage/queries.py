@@ -1,7 +1,7 @@
-"""Statements run in BigQuery under job ids that are known beforehand, so that none runs twice.
+"""Runs statements in BigQuery with job ids that are chosen here, so that no statement runs twice.
 
-A job id is used up once and for all. So a statement whose answer was lost is sent again by the same id: the service
-either takes it, or says 409, and the job of that id is adopted.
+A job id can be used only once. So a statement whose answer was lost is sent again with the same id: the service either
+accepts it, or answers 409; then the existing job with that id is adopted.
 
 Sources: BigQuery's "Running jobs programmatically" and ``jobs.insert``; its "Error messages" for reasons.
 """
@@ -37,27 +37,27 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _SECONDS = 60.0
-"""For one call with its repetitions."""
+"""Time limit for one call with its retries."""
 _TRIES = 4
-"""Of a statement whose answer is lost each time."""
+"""How often to send a statement whose answer is lost each time."""
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds between looks at a job; the last for all later ones."""
+"""Seconds between looks at a job; the last value is for all later ones."""
 _REFUSED = 401
 _PAGE_ROWS = 2000
-"""In memory at a time."""
+"""Rows in memory at a time."""
 _MOST_NUMBERS = 100
-"""Jobs of one statement that failed, or whose table is gone."""
+"""The most jobs of one statement: ended ones that failed or whose table is gone are replaced by a new one."""
 
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What BigQuery says of a table.
+    """BigQuery's metadata of a table.
 
     Attributes:
         kind: TABLE, VIEW, MATERIALIZED_VIEW, EXTERNAL or SNAPSHOT.
-        columns: types by name, in order; an array is ``ARRAY``.
+        columns: column types by name, in order; an array is ``ARRAY``.
         last_change: milliseconds since the epoch.
-        whole: types by name with what is in them, see `wire.tables.fitting.type_of`.
+        whole: column types by name, including nested types, see `wire.tables.fitting.type_of`.
     """
 
     kind: str
@@ -71,9 +71,9 @@ class Running:
     """A job that may be running.
 
     Attributes:
-        job_id: its.
-        location: where.
-        labels: that it has, if it is the one that was begun here.
+        job_id: the id of the job.
+        location: the location of the job.
+        labels: the labels of the job, if it is the one that was started here.
     """
 
     job_id: str
@@ -82,15 +82,15 @@ class Running:
 
 
 class Queries:
-    """BigQuery, as the connection's account sees it; all calls block.
+    """BigQuery, with the rights of the connection's account. All calls block.
 
     Args:
-        config: says which project jobs are billed to, and where BigQuery is.
-        auth: the connection's.
+        config: has the project to bill, and BigQuery's address.
+        auth: the connection's credentials.
 
     Raises:
         UnsupportedError: Google's client is not installed.
-        ConfigurationError: the connection names no project that pays.
+        ConfigurationError: the connection names no project to bill.
     """
 
     def __init__(self, config: ClientConfig, auth: Auth) -> None:
@@ -109,9 +109,9 @@ class Queries:
             raise ConfigurationError(msg)
         self._config, self._auth = config, auth
         self.billed: dict[str, int] = {}
-        """Bytes by the ids of the jobs that ran."""
+        """Billed bytes, by the ids of the jobs that ran."""
         self.running: Running | None = None
-        """What this object waits for, or waited for when it was interrupted."""
+        """The job that this object is waiting for, or was waiting for when it was interrupted."""
 
     @property
     def project(self) -> str:
@@ -119,11 +119,11 @@ class Queries:
         return self._config.project or ""
 
     def location_of(self, dataset: DatasetName) -> str:
-        """Return where a dataset is; costs nothing.
+        """Return the location of a dataset. This costs nothing.
 
         Raises:
-            ApiError: `NotFound`, `PermissionDenied`, or another.
-            TransportError: BigQuery was not to be reached.
+            ApiError: BigQuery refused, for example with `NotFound` or `PermissionDenied`.
+            TransportError: BigQuery could not be reached.
         """
         found = self._call(
             "datasets.get", lambda client, retry: client.get_dataset(str(dataset), retry=retry)
@@ -131,11 +131,11 @@ class Queries:
         return str(found.location)
 
     def facts_of(self, table: TableName) -> TableFacts:
-        """Return what BigQuery says of a table; costs nothing.
+        """Return the metadata of a table. This costs nothing.
 
         Raises:
-            ApiError: `NotFound`, `PermissionDenied`, or another.
-            TransportError: BigQuery was not to be reached.
+            ApiError: BigQuery refused, for example with `NotFound` or `PermissionDenied`.
+            TransportError: BigQuery could not be reached.
         """
         address = f"{table.project}.{table.dataset}.{table.table}"
         found = self._call("tables.get", lambda client, retry: client.get_table(address, retry=retry))
@@ -145,7 +145,7 @@ class Queries:
         return TableFacts(str(found.table_type), columns, changed, whole)
 
     def exists(self, table: TableName) -> bool:
-        """Tell whether there is such a table; costs nothing."""
+        """Whether a table exists. This costs nothing."""
         try:
             self.facts_of(table)
         except NotFound:
@@ -153,11 +153,11 @@ class Queries:
         return True
 
     def estimate(self, sql: str, location: str) -> int:
-        """Return the bytes that a statement would read; costs nothing.
+        """Return the bytes that a statement would read. This costs nothing.
 
         Raises:
             ApiError: it cannot be run; the message is BigQuery's.
-            TransportError: BigQuery was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
 
         def ask(client: Any, retry: Any) -> Any:
@@ -169,11 +169,11 @@ class Queries:
         return int(self._call("jobs.insert", ask).total_bytes_processed or 0)
 
     def try_table(self, table: TableName) -> None:
-        """Find out whether a table can be written; it changes nothing and costs nothing.
+        """Check that a table can be written. This changes nothing and costs nothing.
 
         Raises:
-            ApiError: it cannot; the message is BigQuery's.
-            TransportError: BigQuery was not to be reached.
+            ApiError: it cannot be written; the message is BigQuery's.
+            TransportError: BigQuery could not be reached.
         """
         sql = f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS probe"
         self.estimate(sql, self.location_of(table.place))
@@ -183,7 +183,7 @@ class Queries:
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
 
         def ask(client: Any, retry: Any) -> list[dict[str, Any]]:
@@ -198,11 +198,11 @@ class Queries:
         return self._call("jobs.insert", ask)
 
     def stream(self, sql: str, location: str, labels: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
-        """Run a query that changes nothing, and give its rows as they come, a page in memory.
+        """Run a query that changes nothing, and yield its rows; only one page is in memory at a time.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
 
         def begin(client: Any, retry: Any) -> str:
@@ -222,7 +222,7 @@ class Queries:
                     given += 1
                     yield row
             except AuthenticationError as error:
-                # A token lasts an hour, and there may be more rows than are read in one.
+                # A token lasts an hour, and reading all rows may take longer.
                 if error.code != _REFUSED or not self._auth.renewable or renewed_at == given:
                     raise
                 renewed_at = given
@@ -240,11 +240,11 @@ class Queries:
                 yield row.values()
 
     def keep_for(self, table: TableName, days: int, labels: Mapping[str, str]) -> None:
-        """Let a table be gone after some days, and label it; costs nothing.
+        """Let a table expire after some days, and label it. This costs nothing.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
 
         def change(client: Any, retry: Any) -> None:
@@ -258,11 +258,14 @@ class Queries:
         self._call("tables.patch", change)
 
     def run(self, statement: Statement | Load) -> str:
-        """Run a statement or a load job once, or adopt the job that runs it or has run it; return the job's id.
+        """Run a statement or a load job once, or adopt an existing job that is running or has run it.
+
+        Returns:
+            The id of the job.
 
         Raises:
             ApiError: the statement failed; the message is BigQuery's.
-            TransportError: BigQuery was not to be reached; whoever comes next adopts the job, if there is one.
+            TransportError: BigQuery could not be reached. If there is a job, the next attempt adopts it.
         """
         for number in range(_MOST_NUMBERS):
             job_id = f"{statement.job_id}_{number}"
@@ -283,15 +286,15 @@ class Queries:
         raise TransportError(msg, method="jobs.insert")
 
     def look_up(self, job_id: str, location: str) -> None:
-        """Add to `billed` the jobs of a statement, which an earlier process may have run; costs nothing.
+        """Add the jobs of a statement to `billed`, also those of an earlier process. This costs nothing.
 
         Args:
-            job_id: as the statement has it.
-            location: where.
+            job_id: the id in the statement, without a number.
+            location: the location of the jobs.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
         for number in range(_MOST_NUMBERS):
             name = f"{job_id}_{number}"
@@ -304,11 +307,14 @@ class Queries:
             self.billed[name] = int(getattr(job, "total_bytes_billed", None) or 0)
 
     def cancel(self, running: Running) -> bool:
-        """Cancel a job that was just read and is the one that was meant; False: it has ended, or is none.
+        """Read a job, and cancel it if it is the right one.
+
+        Returns:
+            False if it has ended, does not exist, or is another job.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
         try:
             job = self._job(running.job_id, running.location)
@@ -323,7 +329,7 @@ class Queries:
         return statement.makes is None or self.exists(statement.makes)
 
     def _insert(self, statement: Statement | Load, job_id: str) -> bool:
-        """Create a job; False where there is one of that id, which was not made here."""
+        """Create a job; return False if there already is one with that id that was not created here."""
         unknown = False
         for pause in (*_PAUSES[:_TRIES], None):
             try:

@@ -1,6 +1,6 @@
-"""Jobs of BigQuery that the caller names, so that none runs twice: statements, and loads of lines.
+"""Jobs in BigQuery with ids that the caller chooses, so that none runs twice: statements and loads.
 
-Sources: ``jobs.insert`` of BigQuery's REST reference; "Loading JSON data" for what a load job takes.
+Sources: ``jobs.insert`` of BigQuery's REST reference; "Loading JSON data" for the input of a load job.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class Statement:
     """One statement.
 
     Attributes:
-        sql: its text.
-        job_id: of the job that runs it; a number is added for each earlier job of that id that is of no use.
-        location: where.
-        labels: of the job.
-        makes: the table that it makes; a job that ended counts only while that is there.
-        again: whether a job of that id that ended counts at all; else the statement runs again.
-        max_bytes: that it may be billed for.
+        sql: the text of the statement.
+        job_id: the beginning of the job's id; a number follows, which counts earlier jobs that are of no use.
+        location: the location where it runs.
+        labels: the labels of the job.
+        makes: the table that it creates. An ended job only counts as long as this table exists.
+        again: whether an ended job counts at all. If not, the statement runs again.
+        max_bytes: the most bytes that it may be billed for; None: no limit.
     """
 
     sql: str = field(repr=False)
@@ -36,7 +36,7 @@ class Statement:
     max_bytes: int | None = None
 
     def begin(self, client: Any, job_id: str, seconds: float) -> None:
-        """Create the job by Google's client; one call, never repeated."""
+        """Create the job through Google's client; one call, never repeated."""
         from google.cloud import bigquery
 
         config = bigquery.QueryJobConfig(labels=dict(self.labels))
@@ -55,15 +55,15 @@ class Statement:
 
 @dataclass(frozen=True)
 class Load:
-    """Lines of JSON that replace a table, with its schema.
+    """Lines of JSON that replace the rows and the schema of a table.
 
     Attributes:
-        lines: seekable; read from the start.
-        table: that is written.
-        schema: of its columns, as the service has them.
-        job_id: of the job, as a statement's.
-        location: where.
-        labels: of the job.
+        lines: the lines, seekable; they are read from the start.
+        table: the table that is written.
+        schema: the schema of its columns, as the service writes it.
+        job_id: the beginning of the job's id, see `Statement`.
+        location: the location where it runs.
+        labels: the labels of the job.
     """
 
     lines: BinaryIO = field(repr=False)
@@ -76,7 +76,7 @@ class Load:
     again: bool = False
 
     def begin(self, client: Any, job_id: str, seconds: float) -> None:
-        """Create the job, whose lines travel with it; one upload, of which no part is repeated."""
+        """Create the job together with its lines, in one upload that is never repeated, not even in part."""
         from google.cloud import bigquery
 
         config = bigquery.LoadJobConfig(

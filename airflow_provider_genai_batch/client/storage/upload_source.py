@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.wire.services.files import JSONL
 
 @contextmanager
 def upload_source(file: str | Path | BinaryIO) -> Iterator[tuple[BinaryIO, int, str | None]]:
-    """Open what is to be uploaded: stream, size in bytes, base name.
+    """Open a file to upload, and yield its stream, its size in bytes and its base name.
 
     Raises:
         InputError: no such file.
@@ -48,13 +48,13 @@ def upload_flow(
     reuse: bool = False,
     **settings: Any,
 ) -> Generator[Any, Any, str]:
-    """Upload to the given ``gs://`` object, the staging place, or the Files API; returns the address.
+    """Upload to the given ``gs://`` object, the staging place, or the Files API, and return the address.
 
-    With `reuse` an object of that name and size is used as it is, for names that stand for their
-    content. The Files API reuses by its ``name`` alone.
+    With `reuse`, an existing object of the same name and size is used instead; use it if the name identifies the
+    content. The Files API reuses a file by its ``name`` only.
 
     Raises:
-        ConfigurationError: Vertex has no place to stage.
+        ConfigurationError: Vertex AI has no staging place.
         InputError: `reuse` in the Files API without a ``name``.
     """
     if uri is None and calls.config.backend is Backend.GEMINI:

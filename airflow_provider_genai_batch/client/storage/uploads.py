@@ -1,4 +1,4 @@
-"""Uploads in chunks with recovery, as flows: to the Files API and to Cloud Storage."""
+"""Uploads in chunks that resume after errors, to the Files API and to Cloud Storage, as flows."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from airflow_provider_genai_batch.wire.services.storage import NO_OBJECT, Object
 
 Flow = Generator[Any, Any, Any]
 _TURNS = 3
-"""Looks at an object that keeps changing while it is replaced."""
+"""How often to try to replace an object that keeps changing."""
 _ANEW = (404, 410, 412)
-"""Answers to a chunk after which an upload can begin anew: its session is gone, or its object is another by now."""
+"""Answers to a chunk after which an upload can start again: its session is gone, or the object has changed."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """Read so many bytes of a stream (all there are at the end); answers bytes."""
+    """A step that reads this many bytes of a stream (fewer at its end); its result is the bytes."""
 
     stream: BinaryIO
     size: int
 
     def bytes(self) -> bytes:
-        """Read; a stream may give less at a time, but only the last chunk of an upload may be of any length."""
+        """Read the bytes, in several reads if a stream returns less: only the last chunk may have any length."""
         data = self.stream.read(self.size)
         if len(data) in (0, self.size):
             return data
@@ -61,8 +61,8 @@ def upload_file(
 ) -> Generator[Any, Any, File]:
     """Upload `size` bytes to the Files API.
 
-    With a `name` (``files/…`` of at most 40 characters) the upload is repeatable: a file of that name and size
-    is used as it is, one of another size is replaced.
+    With a `name` (``files/…`` of at most 40 characters) the upload can be repeated: an existing file of that name is
+    used if it has the same size, and replaced if not.
 
     Raises:
         TransportError: the upload broke off and could not be resumed.
@@ -100,11 +100,11 @@ def upload_file(
         )
         if final.file is not None:
             return final.file
-        # Only a chosen name leads back to the file when the final reply is lost.
+        # If the final reply is lost, the file can be found only by a name that was chosen here.
         msg = "the upload arrived whole, but the service's reply with the file's name was lost"
         trouble: CallError = TransportError(msg, method="files.upload")
     except (AlreadyExists, BadRequest, NotFound, PreconditionFailed, TransportError) as error:
-        trouble = error  # a session that is over may also be unknown to the service
+        trouble = error  # the service may not know a session that is over
     file: File | None = (yield from _arrived(calls, name, size)) if name else None
     if file is None:
         raise trouble
@@ -114,7 +114,7 @@ def upload_file(
 def _start(
     calls: Calls, name: str | None, size: int, settings: dict[str, Any]
 ) -> Generator[Any, Any, str | File]:
-    """Open an upload; returns the URL that takes the bytes, or the file where it is there already."""
+    """Start an upload; return the URL for the bytes, or the file if it exists already."""
     try:
         url: str = yield calls.start_file(**settings)
     except AlreadyExists:
@@ -125,7 +125,7 @@ def _start(
             return found
         with suppress(
             NotFound, PermissionDenied
-        ):  # gone meanwhile, which the service calls 403; the start decides
+        ):  # deleted meanwhile, which the service answers with 403; the start decides
             yield calls.delete_file(name)
         url = yield calls.start_file(**settings)
     return url
@@ -142,10 +142,10 @@ def _arrived(calls: Calls, name: str, size: int) -> Generator[Any, Any, File | N
 def upload_object(
     calls: Calls, uri: str, stream: BinaryIO, size: int, *, mime_type: str = JSONL, reuse: bool = False
 ) -> Generator[Any, Any, str]:
-    """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole, in place of any other.
+    """Upload `size` bytes to ``gs://bucket/object``. It appears when it is complete, and replaces an existing object.
 
-    With `reuse` the upload is repeatable, for names that stand for their content: an object of that size is used as
-    it is, one of another size is replaced, but none that came in between unseen.
+    With `reuse`, for names that identify their content, the upload can be repeated: an existing object is used if it
+    has the same size, and replaced if not; but an object that another writer creates meanwhile is not replaced unseen.
 
     Raises:
         PreconditionFailed: the object kept changing (`reuse` only).
@@ -158,7 +158,7 @@ def upload_object(
         return uri
     begin = stream.tell()
     for turns_left in reversed(range(_TURNS)):
-        # Before the first byte: the start of an upload need not tell what is there.
+        # Look before the first byte, because the start of an upload does not show an existing object.
         found: Object | None = yield from _object(calls, uri)
         if found is not None and found.size == size:
             return uri
@@ -172,20 +172,20 @@ def upload_object(
 
 
 def try_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[Any, Any, None]:
-    """Find out whether an object could be uploaded: begin it, and give it up. Nothing appears in the bucket.
+    """Check that an object can be uploaded: start the upload and cancel it. Nothing appears in the bucket.
 
     Raises:
-        CallError: it could not.
+        CallError: it cannot be uploaded.
     """
     session = yield from _begun(calls, uri, mime_type)
-    with suppress(CallError):  # a session that nobody uses ends by itself, after a week
+    with suppress(CallError):  # an unused session ends by itself after a week
         yield calls.cancel_object(session)
 
 
 def _replace(
     calls: Calls, uri: str, stream: BinaryIO, size: int, mime_type: str, seen: Object | None
 ) -> Generator[Any, Any, CallError | None]:
-    """Upload in place of what was seen and nothing else; returns the error after which another look helps."""
+    """Upload only if the object is still the one that was seen; return an error after which a new look helps."""
     generation = (seen.generation if seen else None) or NO_OBJECT
     try:
         session = yield from _begun(calls, uri, mime_type, generation)
@@ -194,7 +194,7 @@ def _replace(
     try:
         yield from _send_object(calls, session, stream, size)
     except CallError as error:
-        with suppress(CallError):  # the last reply may be all that was lost
+        with suppress(CallError):  # perhaps only the last reply was lost
             found = yield from _object(calls, uri)
             if found is not None and found.size == size:
                 return None
@@ -205,7 +205,7 @@ def _replace(
 
 
 def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None) -> Generator[Any, Any, str]:
-    """Begin an upload; the error for a missing bucket names it, which the service's does not."""
+    """Start an upload. The error for a missing bucket names the bucket, which the service's error does not."""
     try:
         session: str = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
     except NotFound as error:
@@ -220,7 +220,7 @@ def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None
 
 
 def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
-    """Look for an object."""
+    """Return an object's metadata; None if it does not exist."""
     try:
         found: Object = yield calls.get_object(uri)
     except (NotFound, PermissionDenied):  # an account that may not list gets 403 for missing objects
@@ -233,7 +233,7 @@ def _send_object(calls: Calls, session: str, stream: BinaryIO, size: int) -> Flo
         return calls.send_object_chunk(session, offset, chunk, last=last)
 
     def clear(have: int | None, end: int, *, last: bool) -> bool:
-        """Whether all has arrived: a server may keep less than it was sent."""
+        """Whether all bytes have arrived: a server may keep fewer than it was sent."""
         return have is None or (have >= end and not last)
 
     yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, clear)
@@ -247,10 +247,10 @@ def _chunks(
     received: Callable[[Any], int | None],
     clear: Callable[..., bool],
 ) -> Flow:
-    """Send chunk after chunk; after trouble ask how far the server got and go on from there.
+    """Send chunk after chunk; after an error, ask the server how many bytes it has and continue from there.
 
-    `received` reads bytes from an answer to `query` (None: all); `clear` tells whether an answer, to a chunk that ends
-    there, says that it arrived.
+    `received` returns that number from an answer to `query` (None: all). `clear` takes an answer to a chunk and the end
+    of the chunk, and returns whether the chunk has arrived.
     """
     offset = 0
     chunk: bytes = yield Read(stream, CHUNK_BYTES)
@@ -260,7 +260,7 @@ def _chunks(
         answer = yield from _chunk(offset, chunk, last, send, query, received, clear)
         if last:
             return answer
-        offset, chunk = end, b""  # let go of it first: two would be held
+        offset, chunk = end, b""  # free it first, or two chunks would be in memory
         chunk = yield Read(stream, CHUNK_BYTES)
         if not chunk:
             msg = f"the input ended at {offset} of {size} bytes"
@@ -276,7 +276,7 @@ def _chunk(
     received: Callable[[Any], int | None],
     clear: Callable[..., bool],
 ) -> Flow:
-    """Send one chunk until it is there; returns the last answer."""
+    """Send one chunk until it has arrived; return the last answer."""
     end, budget = offset + len(chunk), RetryBudget(TRIES, renewable=False)
     trouble: CallError
     while True:

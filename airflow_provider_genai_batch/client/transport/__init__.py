@@ -1,1 +1,1 @@
-"""HTTP calls, their retries, and what is kept out of logs. httpx is imported here alone."""
+"""HTTP calls, their retries, and the redaction of secrets. Only this room imports httpx."""

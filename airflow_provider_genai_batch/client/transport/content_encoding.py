@@ -1,4 +1,4 @@
-"""Compressed answers to their end: httpx takes one that is cut off for whole, and stops after its first member."""
+"""Decompresses whole answers: httpx does not notice that one is cut off, and stops after the first gzip member."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from airflow_provider_genai_batch.exceptions import TransportError
 
 ACCEPTED = "gzip"
-"""What a streamed answer may be compressed with."""
+"""The accepted compression of a streamed answer."""
 _GZIP = 16 + zlib.MAX_WBITS
 PIECE_BYTES = 1024 * 1024
-"""The most that is unpacked at once: a few bytes can stand for very many."""
+"""The most bytes that are decompressed at once, because a few bytes can expand to very many."""
 
 
 def decoder(encoding: str) -> Plain | Gunzip:
-    """Choose by an answer's ``Content-Encoding``.
+    """Return the decoder for an answer's ``Content-Encoding``.
 
     Raises:
-        TransportError: it was not asked for.
+        TransportError: the request did not accept this encoding.
     """
     name = encoding.strip().lower()
     if name in ("", "identity"):
@@ -30,28 +30,28 @@ def decoder(encoding: str) -> Plain | Gunzip:
 
 
 class Plain:
-    """Passes bytes on."""
+    """Passes bytes on unchanged."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take a piece and give what it holds."""
+        """Yield the bytes of a piece."""
         yield data
 
     def end(self) -> None:
-        """See no end: the connection tells it."""
+        """Do nothing: the connection itself shows whether the answer is complete."""
 
 
 class Gunzip:
-    """Unpacks gzip, of one member or several."""
+    """Decompresses gzip with one or several members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
         self._begun = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take a piece and give what it holds, in pieces of at most `PIECE_BYTES`.
+        """Yield the decompressed bytes of a piece, in pieces of at most `PIECE_BYTES`.
 
         Raises:
-            TransportError: it is no gzip.
+            TransportError: it is not gzip.
         """
         try:
             more = bool(data)
@@ -62,14 +62,14 @@ class Gunzip:
                 piece = self._member.decompress(data, PIECE_BYTES)
                 yield piece
                 data = self._member.unconsumed_tail or self._member.unused_data
-                # It may hold back what did not fit, though it has read all bytes.
+                # The decompressor may still hold output that did not fit, even after reading all bytes.
                 more = bool(data) or (len(piece) == PIECE_BYTES and not self._member.eof)
         except zlib.error as error:
             msg = f"the answer cannot be decompressed: {error}"
             raise TransportError(msg) from error
 
     def end(self) -> None:
-        """Check that the last member is whole.
+        """Check that the last member is complete.
 
         Raises:
             TransportError: it is not.

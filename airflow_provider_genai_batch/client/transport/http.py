@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP. Replacing httpx by a fork of it is a change of the import below."""
+"""The only module that uses HTTP. To replace httpx by a fork of it, change the import below."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ORIGIN = "genai_batch_origin"
 MAX_CONNECTIONS = 10
 _PIECE_BYTES = 256 * 1024
 MAX_ANSWER_BYTES = 512 * 1024**2
-"""Of one answer that is held in memory, unpacked: a job with its rows in it is the largest. Files are streamed."""
+"""The largest answer that is held in memory, decompressed: a job with inline rows. Files are streamed."""
 
 
 class _HideUploads(logging.Filter):
-    """Takes the id off upload URLs that httpx and httpcore log: it opens the upload to whoever reads it."""
+    """Removes the id from upload URLs that httpx and httpcore log, because anybody with the id can write the upload."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Edit the record, and let it pass."""
         if isinstance(record.args, tuple):
             record.args = tuple(_plain(arg) for arg in record.args)
         if isinstance(record.msg, str) and "upload_id" in record.msg:
@@ -52,7 +52,7 @@ for _name in ("httpx", "httpcore.http11", "httpcore.http2"):
 
 @lru_cache(maxsize=1)
 def ssl_context() -> ssl.SSLContext:
-    """Build the TLS settings once a process: that costs tens of milliseconds and close to a megabyte."""
+    """Build the TLS settings once per process, because that takes tens of milliseconds and nearly a megabyte."""
     return httpx.create_ssl_context()
 
 
@@ -61,7 +61,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _drop_credentials_elsewhere(request: httpx.Request) -> None:
-    """Take the credentials off a request that a redirect sends to another origin (httpx drops one header only)."""
+    """Remove the credentials from a request that a redirect sends to another origin; httpx removes only one header."""
     if request.extensions.get(_ORIGIN) not in (None, _origin(request.url)):
         for name in _CREDENTIAL_HEADERS:
             request.headers.pop(name, None)
@@ -72,7 +72,7 @@ async def _drop_credentials_elsewhere_async(request: httpx.Request) -> None:
 
 
 _url = lru_cache(maxsize=64)(httpx.URL)
-"""Rows that are asked one by one all go to one URL."""
+"""Parses a URL; cached, because immediate calls all go to one URL."""
 
 
 def _build(
@@ -100,11 +100,11 @@ def _waiting(request: HttpRequest) -> dict[str, Any]:
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Bytes to send, forgotten once sent.
+    """Bytes to send, which are freed after sending.
 
-    What httpx and httpcore make of a request refers to itself, so it stays until the garbage collector comes by: with
-    the chunks of a large upload that would be all of it. Given in pieces that a socket takes at once: what is left of a
-    larger one is copied each time that the socket accepts some.
+    The request objects of httpx and httpcore refer to themselves, so they stay in memory until the garbage collector
+    runs; in a large upload, that would keep all chunks. The bytes are sent in pieces that a socket accepts at once,
+    because the rest of a larger piece is copied each time that the socket accepts some of it.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -134,10 +134,10 @@ def _trouble(error: Exception) -> TransportError:
 
 
 def _read(response: httpx.Response) -> bytes:
-    """Read a whole answer, which must not be endless.
+    """Read a whole answer, up to `MAX_ANSWER_BYTES`.
 
     Raises:
-        UnreadableAnswer: it is larger than any that is held in memory.
+        UnreadableAnswer: it is larger.
     """
     parts, size = list[bytes](), 0
     for chunk in response.iter_bytes():
@@ -147,7 +147,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 async def _aread(response: httpx.Response) -> bytes:
-    """Do what `_read` does."""
+    """Read a whole answer; see `_read`."""
     parts, size = list[bytes](), 0
     async for chunk in response.aiter_bytes():
         size = _checked(size + len(chunk))
@@ -163,7 +163,7 @@ def _checked(size: int) -> int:
 
 
 def _answer(response: httpx.Response, body: bytes, credentials: Mapping[str, str]) -> HttpAnswer:
-    """Take what came; of what is no JSON of a success, which errors quote, without the credentials."""
+    """Make an `HttpAnswer`. Unless it is JSON of a success, credentials are removed, because errors quote the body."""
     if response.status_code >= 300 or not body.lstrip().startswith((b"{", b"[")):
         body = redacted(body, credentials)
     return HttpAnswer(response.status_code, response.headers, body)

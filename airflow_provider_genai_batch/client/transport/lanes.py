@@ -1,7 +1,7 @@
-"""Connections of one event loop, each with a client of httpx of its own.
+"""Connections of one event loop, each with its own httpx client.
 
-A pool of httpcore looks at all of its connections, idle ones at all others again, when a call begins and when it ends:
-with sixty calls at a time that costs as much as all the rest of a call.
+When a call begins or ends, a connection pool of httpcore goes through all its connections, and for each idle one
+through all others again. With sixty simultaneous calls, that costs as much as all the rest of a call.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import TransportError
 
 _LONGEST_IDLE = 30.0
-"""Seconds after which a lane that nobody needs is closed; httpcore closes its connection earlier, at its next use."""
+"""Seconds after which an idle lane is closed. httpcore closes an idle connection earlier, but only at its next use."""
 
 
 class Lane(Protocol):
-    """A client of one connection."""
+    """A client with one connection."""
 
     async def aclose(self) -> None:
         """Close it."""
@@ -30,12 +30,12 @@ L = TypeVar("L", bound=Lane)
 
 
 class Lanes(Generic[L]):
-    """Clients of one connection each, made as they are needed; the most recently used is borrowed first.
+    """Clients with one connection each, opened when they are needed; the most recently used one is lent first.
 
     Args:
         make: opens a client.
-        most: calls at a time; others wait.
-        patience: seconds that a call waits for its turn.
+        most: the most calls at a time; others wait.
+        patience: how long a call waits for a client, in seconds.
     """
 
     def __init__(self, make: Callable[[], L], most: int, patience: float) -> None:
@@ -47,10 +47,10 @@ class Lanes(Generic[L]):
 
     @asynccontextmanager
     async def one(self) -> AsyncGenerator[L, None]:
-        """Give a client to one call.
+        """Lend a client to one call.
 
         Raises:
-            TransportError: none was free in time.
+            TransportError: no client was free in time.
         """
         await self._turn()
         client = self._idle.pop()[1] if self._idle else self._opened()
@@ -62,7 +62,7 @@ class Lanes(Generic[L]):
             await self._close_idle()
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all clients."""
         self._idle.clear()
         while self._all:
             await self._all.pop().aclose()
@@ -84,7 +84,7 @@ class Lanes(Generic[L]):
             raise TransportError(msg)
 
     def _leave(self) -> None:
-        """Give a place to who has waited longest."""
+        """Let the call go on that has waited longest."""
         if self._queue:
             self._queue.popleft().set()
         else:
@@ -102,7 +102,7 @@ class Lanes(Generic[L]):
         return client
 
     async def _close_idle(self) -> None:
-        """Close those at the bottom of the heap."""
+        """Close the clients that have not been used for longest, at the bottom of the stack."""
         while self._idle and self._idle[0][0] < clock.monotonic() - _LONGEST_IDLE:
             _, client = self._idle.popleft()
             self._all.discard(client)

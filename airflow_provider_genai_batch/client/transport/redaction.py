@@ -1,4 +1,4 @@
-"""Credentials that a service or a proxy sends back: refusals become errors, which people and databases keep."""
+"""Removes credentials from answers that echo them: refusals become errors, which logs and databases keep."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 
 _SHORTEST = 8
-"""Of what is looked for, in characters: no key or token is shorter, and a word of a message may be."""
+"""The fewest characters of a value to remove: no key or token is shorter, but ordinary words are."""
 
 
 def redacted(body: bytes, credentials: Mapping[str, str]) -> bytes:
-    """Put ``***`` in place of the key or token that the headers of a request carried."""
+    """Replace the key or token in the headers of a request by ``***``."""
     given = {name.lower(): value for name, value in credentials.items()}
     token = given.get("authorization", "").rpartition(" ")[2]
     for secret in (given.get("x-goog-api-key", ""), token):

@@ -1,4 +1,4 @@
-"""One call, tried as often as it may be: reads and other safe calls again, a create never."""
+"""Retries of one call: reads and other safe calls are sent again, a create never."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ T = TypeVar("T")
 
 TRIES = 5
 _LONGEST_HINT = 120.0
-"""A service that asks for a longer wait than this, in seconds, is not waited for inside one call."""
+"""The longest wait inside one call, in seconds; if the service asks for a longer one, the call fails."""
 
 
 @dataclass(frozen=True)
 class Send:
-    """Send a request; answers an `HttpAnswer`."""
+    """A step that sends a request; its result is an `HttpAnswer`."""
 
     request: HttpRequest
     renew: bool = False
-    """The token at hand was refused: get another."""
+    """Whether the current token was refused, so that a new one is needed."""
 
 
 class RetryBudget:
-    """How often one call may fail before it is given up, and what is done in between."""
+    """How often one call may fail before it is given up, and what to do before the next try."""
 
     def __init__(self, tries: int, *, renewable: bool) -> None:
         self._tries, self._renewable = tries, renewable
         self._failures = 0
 
     def progress(self) -> None:
-        """Start counting anew: something arrived."""
+        """Reset the count of failures, because some bytes have arrived."""
         self._failures = 0
 
     def after(self, error: CallError, method: str, *, safe: bool = True) -> tuple[bool, float]:
-        """Decide how to go on after a call failed.
+        """Decide what to do after a failure.
 
         Args:
-            error: how it failed.
-            method: the call's.
-            safe: whether it may be sent again when it is not known whether it was acted upon.
+            error: the failure.
+            method: the method of the call.
+            safe: whether it may be sent again if it is not known whether the service acted on it.
 
         Returns:
-            Whether a new token is to be got, and the seconds to wait before the next try.
+            Whether to get a new token, and the seconds to wait before the next try.
 
         Raises:
-            CallError: the error itself, where there is no going on.
+            CallError: the same error, if there is no next try.
         """
         if isinstance(error, AuthenticationError) and self._renew(error):
             return True, 0.0
@@ -69,7 +69,7 @@ class RetryBudget:
         return False, pause
 
     def _renew(self, error: AuthenticationError) -> bool:
-        """Whether a new token may help, which it may once. A 401 did nothing, so even a create may follow it."""
+        """Whether to try a new token, which is done once. A 401 did nothing, so even a create may be sent again."""
         may = self._renewable and error.code == 401 and error.method not in BEFORE_SENDING
         self._renewable = False
         return may
@@ -85,11 +85,11 @@ class RetryBudget:
 
 
 def send_with_retries(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Generator[Any, Any, T]:
-    """Perform a call; `renewable` tells whether its credentials are a token, of which there may be a newer one.
+    """Perform a call; `renewable` says whether its credentials are a token that can be renewed.
 
     Raises:
-        ApiError: the service refused it.
-        TransportError: no whole answer came.
+        ApiError: the service refused the call.
+        TransportError: no complete answer came.
         UnreadableAnswer: an answer came that cannot be read.
     """
     budget = RetryBudget(tries, renewable=renewable and not call.request.anonymous)
@@ -106,7 +106,7 @@ def send_with_retries(call: Call[T], tries: int = TRIES, *, renewable: bool = Tr
 
 def _read(call: Call[T], answer: HttpAnswer) -> T:
     if answer.status not in call.accept:
-        if 200 <= answer.status < 400:  # neither done nor refused: nobody knows
+        if 200 <= answer.status < 400:  # it is not known whether the call was done or refused
             raise UnreadableAnswer(f"unexpected status {answer.status}", method=call.method)
         raise api_error(answer, call.method, about=call.about)
     try:
@@ -114,5 +114,5 @@ def _read(call: Call[T], answer: HttpAnswer) -> T:
     except CallError as error:
         raise type(error)(str(error), method=call.method) from error
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        # Readers are lenient, but a body can be of any shape at all.
+        # Readers are lenient, but a body can have any shape.
         raise UnreadableAnswer(f"{type(error).__name__}: {error}", method=call.method) from error
