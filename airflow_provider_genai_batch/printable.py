@@ -1,4 +1,4 @@
-"""Makes text from elsewhere, such as the service or a model, safe for logs, exceptions and XCom.
+"""Text for logs, exceptions and XCom: text from elsewhere, such as the service or a model, is made safe for them.
 
 Landed rows are data, and keep the text unchanged.
 """
@@ -30,6 +30,13 @@ def printable(text: str, longest: int = LONGEST) -> str:
     cut = f"… (of {len(text)} characters) …"
     end = (longest - len(cut)) // 4
     return head[: longest - len(cut) - end] + cut + tail[-end:]
+
+
+def number_of(count: int | None, noun: str) -> str:
+    """Return a number with its noun, such as ``1 request`` or ``20 requests``; None: only ``requests``."""
+    if count is None:
+        return f"{noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _escaped(found: re.Match[str]) -> str:

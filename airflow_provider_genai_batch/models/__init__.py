@@ -1,4 +1,4 @@
-"""The nouns: what a job, a request, a row and a manifest are. They cannot spell themselves; `wire` does."""
+"""The nouns: what a job, a request, a row and a manifest are. `wire` reads and writes them for the services."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Family(str, Enum):
-    """One spelling of requests and answers."""
+    """One format of requests and answers."""
 
     GOOGLE = "google"
     """Gemini and Google's embedding models, on both services."""

@@ -31,7 +31,7 @@ class BatchRequest(Noun):
 
 
 def _as_json(value: Any) -> Any:
-    """Return google-genai objects as JSON values, for XComs; they are read in the same way."""
+    """Return google-genai objects as JSON values, for XComs; both forms are read in the same way."""
     if isinstance(value, BaseModel):
         value = {name: item for name, item in value if item is not None}
     if isinstance(value, dict):

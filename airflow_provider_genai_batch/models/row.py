@@ -16,16 +16,15 @@ from airflow_provider_genai_batch.models.answers.sparse import Sparse
 from airflow_provider_genai_batch.models.base import Noun
 
 ROW_SCHEMA = 3
-"""Version of what rows are.
+"""Version of the row format.
 
 1: `key` to `model_version`, `response`, `round`, `input`. 2: also `candidates` to `logprobs`, and `usage.tool_use`,
-each left out where there is nothing; columns of Parquet have types. 3: also `tier`, and `asked` to
-`same_as`.
+each left out if empty; columns of Parquet have types. 3: also `tier`, and `asked` to `same_as`.
 """
 
 
 class RowStatus(str, Enum):
-    """What became of one request."""
+    """The outcome of one request."""
 
     OK = "ok"
     INVALID = "invalid"
@@ -38,7 +37,7 @@ class RowStatus(str, Enum):
 
 
 class RowError(Noun):
-    """Why a row is not ``ok``. ``code`` is a gRPC code where the service gave one, else an HTTP status."""
+    """Why a row is not ``ok``. ``code`` is a gRPC code if the service gave one, else an HTTP status."""
 
     code: int | None = None
     status: str = ""
@@ -49,20 +48,20 @@ class Usage(Noun):
     """Tokens as the service counts them; 0: it reports none of that kind."""
 
     input: int = 0
-    """Of the prompt, including cached ones."""
+    """Tokens of the prompt, including cached ones."""
     output: int = 0
-    """Of the answer, without thoughts."""
+    """Tokens of the answer, without thoughts."""
     cached: int = 0
-    """Of the prompt, read from a cache."""
+    """Tokens of the prompt that were read from a cache."""
     thoughts: int = 0
-    """Billed as output."""
+    """Tokens of thoughts, billed as output."""
     total: int = 0
     """The service's own sum."""
     tool_use: int = 0
-    """What tools returned, put into the prompt and billed as input; not in `input`. Left out where there is none."""
+    """Tokens of tool results, added to the prompt and billed as input, but not in `input`. Left out if 0."""
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show tokens of tools where there are any."""
+        """Show tokens of tool results only if there are any."""
         return [(name, number) for name, number in super().__repr_args__() if number or name != "tool_use"]
 
     @model_serializer(mode="wrap")
@@ -73,7 +72,7 @@ class Usage(Noun):
         return written
 
     def __add__(self, other: Usage) -> Usage:
-        """Sum kind by kind."""
+        """Add each kind of tokens."""
         return Usage(
             input=self.input + other.input,
             output=self.output + other.output,
@@ -84,7 +83,7 @@ class Usage(Noun):
         )
 
     def __sub__(self, other: Usage) -> Usage:
-        """Subtract kind by kind."""
+        """Subtract each kind of tokens."""
         return Usage(**{name: getattr(self, name) - getattr(other, name) for name in Usage.model_fields})
 
 
@@ -99,7 +98,7 @@ class ResultRow(Sparse):
     text: str | None = None
     """The answer's text without thoughts; None for embeddings and rows without an answer.
 
-    Of Vertex AI's ``text-embedding-00x``, whose rows have no key: the text that was asked.
+    For ``text-embedding-00x`` on Vertex AI, whose rows have no key, this is the input text.
     """
     output: Any = None
     """Structured answer or embedding values (list of float)."""
@@ -119,22 +118,22 @@ class ResultRow(Sparse):
     logprobs: Logprobs | None = None
     """How likely each token was, if the request asked for it."""
     response: dict[str, Any] | None = None
-    """The service's own response, on request."""
+    """The service's own response, if ``keep="response"`` is set."""
     tier: str | None = None
-    """How it was served: ``batch``, ``flex`` or ``standard``. None: not at all, or the service does not say."""
+    """The tier that served it: ``batch``, ``flex`` or ``standard``. None: not served, or the service does not say."""
     round: int = 0
-    """The round that answered it: 0 is the first, 1 asks only the rows that failed in round 0, and so on."""
+    """The round that answered it: 0 is the first, 1 only submits the rows that failed in round 0, and so on."""
     input: dict[str, Any] | None = None
     """Columns of the input row, if they are kept; on Vertex AI the fields beside the request."""
     asked: str | None = None
-    """Digest of all that decides the answer: the model, and the request as it was sent. Of tasks that use answers again
-    or ask equal requests once."""
+    """Digest of everything that decides the answer: the model, and the request as it was sent. Only for tasks with
+    `reuse` or `dedupe`."""
     answered_at: datetime | None = None
-    """When the job with the answer ended; of the same tasks."""
+    """When the job with the answer ended; only for the same tasks."""
     reused_from: str | None = None
-    """Where the answer had landed before, of a request that was not asked this time. Its tokens were paid then."""
+    """Where the answer landed earlier, if the request was not sent this time. Its tokens were paid then."""
     same_as: str | None = None
-    """Key of an equal request that was asked for both. Its tokens were paid once."""
+    """Key of an equal request that was sent for both. Its tokens were paid once."""
 
     _always: ClassVar[frozenset[str]] = frozenset(
         (

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.sql_source import SqlSource
 class BatchSource(Noun):
     """Where requests come from; exactly one field is set.
 
-    The spellings of ``src`` that users may write are read by `wire.parameters.sources`.
+    `wire.parameters.sources` reads all forms of ``src`` that users may write.
     """
 
     gcs_uri: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class BatchSource(Noun):
     inlined_requests: tuple[Any, ...] | None = None
     """Requests themselves: str, dict, `BatchRequest` or google-genai objects."""
     stream: Any = None
-    """Requests likewise, from an iterator, which can be read only once."""
+    """Requests from an iterator, which can be read only once."""
     path: str | None = None
     """A local path or object-storage URI of a file that this package reads and uploads."""
     sql: SqlSource | None = None
@@ -39,7 +39,7 @@ class BatchSource(Noun):
 
     @property
     def requests(self) -> Iterable[Any] | None:
-        """Requests that are given in Python, however often they can be read."""
+        """Requests that are given as Python objects, whether they can be read once or several times."""
         return self.stream if self.inlined_requests is None else self.inlined_requests
 
     @model_validator(mode="after")

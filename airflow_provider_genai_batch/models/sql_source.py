@@ -1,4 +1,4 @@
-"""Rows that a query of a database gives."""
+"""A database query as the source of rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class SqlSource(Noun):
     conn_id: str
     """The Airflow connection of the database: any whose hook speaks DB-API."""
     sql: str
-    """One statement that gives rows."""
+    """One statement that returns rows."""
     parameters: Any = None
     """Values for the statement's placeholders, a list or a dict, which the driver binds."""
     chunk: int = 2000
-    """How many rows are fetched, and held, at a time."""
+    """How many rows are fetched, and in memory, at a time."""
 
     def __init__(self, conn_id: str, sql: str, parameters: Any = None, **settings: Any) -> None:
         super().__init__(**{"conn_id": conn_id, "sql": sql, "parameters": parameters, **settings})

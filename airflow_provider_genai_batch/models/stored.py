@@ -1,4 +1,4 @@
-"""Values that one version of this package stores as JSON and another version, older or newer, reads."""
+"""Reads values that another version of this package, older or newer, has stored as JSON."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Kind = TypeVar("Kind")
 
 
 def read_stored(kind: type[Kind], stored: Any, *, whole: bool = False) -> Kind:
-    """Read a dataclass whose every field has a default; its fields may be such dataclasses in turn.
+    """Read a dataclass in which every field has a default. Its fields may be such dataclasses, too.
 
-    Fields that it does not have are ignored: a newer version wrote them. Missing ones, which an older version did not
-    write, take their defaults, and so do those whose value is not of their type.
+    Unknown fields are ignored, because a newer version wrote them. Fields that an older version did not write get their
+    defaults, and so do fields whose value has the wrong type.
 
     Args:
         kind: the dataclass.
-        stored: what was kept; what is no JSON object says nothing.
-        whole: one value that is not of its type makes all of them defaults.
+        stored: the stored value. If it is not a JSON object, all fields get their defaults.
+        whole: if True, one value of a wrong type makes all fields get their defaults.
     """
     values: dict[str, Any] = {}
     if not isinstance(stored, Mapping):
@@ -43,7 +43,7 @@ def _fields(kind: type) -> dict[str, Any]:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """Return a value as its type; raise ValueError where it is another's."""
+    """Return a value as its type; raise ValueError if it has another type."""
     origin, of = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, types.UnionType):
         return _one_of(of, value)
@@ -57,7 +57,7 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _plain(kind: Any, value: Any) -> Any:
-    """Return what holds no other values; JSON's whole numbers may stand for others, and truth is no number."""
+    """Return a simple value. A whole number may stand for a float, but a boolean does not count as a number."""
     if kind is Any:
         return value
     if issubclass(kind, Enum):

@@ -11,11 +11,11 @@ class Tier(str, Enum):
     BATCH = "batch"
     """In a batch job, at batch price."""
     FLEX = "flex"
-    """At once, at batch price, when there is room."""
+    """In an immediate call, at batch price, if there is capacity."""
     STANDARD = "standard"
-    """At once, at full price."""
+    """In an immediate call, at full price."""
 
     @property
     def at_once(self) -> bool:
-        """Whether it is asked by calls that answer at once, and not in a job."""
+        """Whether requests are sent as immediate calls, and not in a job."""
         return self is not Tier.BATCH

@@ -31,7 +31,10 @@ def test_what_the_manifest_says_is_what_landed(
     assert manifest["usage"]["total"] == counted["tokens"] > 0
     assert manifest["rounds"] == 2
     assert len(manifest["job_names"]) == number + 1
-    for times, what in ((TWICE, "rows had a key that came before"), (ABSENT, "requests have no row")):
+    for times, what in (
+        (TWICE, "rows dropped because the key came before"),
+        (ABSENT, "requests without a row"),
+    ):
         assert any(told.startswith(f"{times} {what}") for told in said["warnings"]), said["warnings"]
     text = section(said, "a machine") if number == 1 else large(said, "a machine")
     assert f"{counted['ok']:,}" in text

@@ -91,11 +91,11 @@ def test_own_keys_that_did_not_all_come_once_are_told_apart_by_a_second_reading(
     assert downloads(gemini) == 2
     assert (tally.duplicates, tally.unknown) == (1, int(known))
     rows = {row["key"]: row["status"] for row in read(tmp_path / "rows.jsonl")}
-    assert "1 rows had a key that came before and were dropped: key-5." in caplog.messages
+    assert "1 row dropped because the key came before: key-5." in caplog.messages
     if known:
         assert rows == {**dict.fromkeys(OWN, "ok"), "key-3": "missing"}
-        assert "1 rows had a key of no request and were dropped: nobody." in caplog.messages
-        assert "1 requests have no row: key-3." in caplog.messages
+        assert "1 row dropped because no request has the key: nobody." in caplog.messages
+        assert "1 request without a row: key-3." in caplog.messages
         assert [tally.unanswered(key, None) for key in OWN] == [False, False, False, True, False, False]
     else:
         assert set(rows) == {*OWN, "nobody"} - {"key-3"}
@@ -109,7 +109,7 @@ def test_a_long_list_of_keys_is_shown_in_part(
     job = answered(keys, missing=keys[3:])
     land_jobs(client, [job], Landing(facts=InputFacts(20, keyed=True, stamped=True)))
     shown = ", ".join(keys[3:8])
-    assert f"17 requests have no row: {shown} and 12 more." in caplog.messages
+    assert f"17 requests without a row: {shown} and 12 more." in caplog.messages
 
 
 @pytest.mark.parametrize("keys", [OWN, STAMPS], ids=["own keys", "stamps"])

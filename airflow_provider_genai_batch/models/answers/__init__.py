@@ -1,5 +1,5 @@
 """Parts of an answer, and the fields that rows keep of them.
 
-Members are Google's own, in snake_case; other families' answers are read into the same. These models are the one home
-of their names and types: answers are read by them (`wire.answers.members`), and columns of Parquet are made of them.
+Fields are Google's own, in snake_case; answers of other families are read into the same fields. Names and types are
+defined only here: they are used to read answers (`wire.answers.members`) and to make the columns of Parquet files.
 """

@@ -20,7 +20,7 @@ class TokenLogprob(Sparse):
 
 
 class TopLogprobs(Sparse):
-    """The likeliest tokens at one place."""
+    """The likeliest tokens at one position."""
 
     candidates: tuple[TokenLogprob, ...] | None = None
 

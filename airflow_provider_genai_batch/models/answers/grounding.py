@@ -17,7 +17,7 @@ class AuthorAttribution(Sparse):
 
 
 class ReviewSnippet(Sparse):
-    """A piece of a review of a place."""
+    """A part of a review of a place."""
 
     review_id: str | None = None
     title: str | None = None
@@ -37,7 +37,7 @@ class PlaceAnswerSources(Sparse):
 
 
 class Route(Sparse):
-    """A way between places."""
+    """A route between places."""
 
     distance_meters: int | None = None
     duration: str | None = None
@@ -63,7 +63,7 @@ class PageSpan(Sparse):
 
 
 class RagChunk(Sparse):
-    """A piece of a document that was retrieved."""
+    """A part of a retrieved document."""
 
     text: str | None = None
     page_span: PageSpan | None = None
@@ -78,7 +78,7 @@ class Strings(Sparse):
 
 
 class CustomMetadata(Sparse):
-    """What the author of a document says about it."""
+    """Metadata that the owner of a document added to it."""
 
     key: str | None = None
     string_value: str | None = None
@@ -87,7 +87,7 @@ class CustomMetadata(Sparse):
 
 
 class RetrievedContext(Sparse):
-    """A document that was retrieved."""
+    """A retrieved document."""
 
     uri: str | None = None
     title: str | None = None
@@ -127,7 +127,7 @@ class GroundingChunk(Sparse):
 
 
 class Segment(Sparse):
-    """A piece of the answer's text, in bytes of UTF-8."""
+    """A part of the answer's text; positions are in bytes of UTF-8."""
 
     part_index: int | None = None
     start_index: int | None = None
@@ -136,7 +136,7 @@ class Segment(Sparse):
 
 
 class GroundingSupport(Sparse):
-    """Which sources support a piece of the answer."""
+    """Which sources support a part of the answer."""
 
     segment: Segment | None = None
     grounding_chunk_indices: tuple[int, ...] | None = None
@@ -145,7 +145,7 @@ class GroundingSupport(Sparse):
 
 
 class SearchEntryPoint(Sparse):
-    """What is to be shown beside a grounded answer."""
+    """The search suggestions to show beside a grounded answer."""
 
     rendered_content: str | None = None
     sdk_blob: str | None = None
@@ -158,14 +158,14 @@ class RetrievalMetadata(Sparse):
 
 
 class SourceFlaggingUri(Sparse):
-    """Where to complain about a source."""
+    """An address for reports about a source."""
 
     source_id: str | None = None
     flag_content_uri: str | None = None
 
 
 class UrlMetadata(Sparse):
-    """What happened to an address that the model was asked to read."""
+    """The result of reading an address for the model."""
 
     retrieved_url: str | None = None
     url_retrieval_status: str | None = None
@@ -195,7 +195,7 @@ class Date(Sparse):
 
 
 class Citation(Sparse):
-    """A source of a piece of the answer."""
+    """A source of a part of the answer."""
 
     start_index: int | None = None
     end_index: int | None = None
@@ -204,4 +204,4 @@ class Citation(Sparse):
     license: str | None = None
     publication_date: Date | None = None
     cited_text: str | None = None
-    """Of Claude's answers: the words of the source."""
+    """Only in Claude's answers: the quoted words of the source."""

@@ -22,7 +22,7 @@ class PartialArg(Sparse):
 
 
 class FunctionCall(Sparse):
-    """A function that the model wants called."""
+    """A function that the model asks the caller to call."""
 
     id: str | None = None
     name: str | None = None
@@ -32,7 +32,7 @@ class FunctionCall(Sparse):
 
 
 class FunctionResponse(Sparse):
-    """What a function returned."""
+    """The result of a function."""
 
     id: str | None = None
     name: str | None = None
@@ -42,7 +42,7 @@ class FunctionResponse(Sparse):
 
 
 class ExecutableCode(Sparse):
-    """Code that the model wrote to run itself."""
+    """Code that the model wrote and the service runs."""
 
     id: str | None = None
     language: str | None = None
@@ -50,7 +50,7 @@ class ExecutableCode(Sparse):
 
 
 class CodeExecutionResult(Sparse):
-    """What that code printed."""
+    """The output of that code."""
 
     id: str | None = None
     outcome: str | None = None
@@ -66,7 +66,7 @@ class ToolCall(Sparse):
 
 
 class ToolResponse(Sparse):
-    """What such a tool answered."""
+    """The result of such a tool."""
 
     id: str | None = None
     tool_type: str | None = None
@@ -90,7 +90,7 @@ class Word(Sparse):
 
 
 class Transcription(Sparse):
-    """What was said in sound."""
+    """The words spoken in a recording."""
 
     text: str | None = None
     finished: bool | None = None
@@ -129,9 +129,9 @@ class Part(Sparse):
     candidate: int = 0
     """Index of the candidate."""
     part: int = 0
-    """Its place among the candidate's parts, from 0."""
+    """Index among the candidate's parts, from 0."""
     text: str | None = None
-    """Of a thought; and of the answer, where its text has several parts."""
+    """The text of a thought, or of a part of the answer if its text has several parts."""
     thought: bool | None = None
     thought_signature: str | None = None
     """Base64. Send it back with the part when you continue the conversation."""
@@ -159,5 +159,5 @@ class Media(Sparse):
     bytes: int | None = None
     """Length of the file."""
     sha256: str | None = None
-    """Of the file, in hexadecimal digits."""
+    """SHA-256 of the file, in hexadecimal digits."""
     uri: str | None = None

@@ -1,4 +1,4 @@
-"""The base of what an answer consists of: empty fields are not written."""
+"""The base class of values whose empty fields are not written."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Jobs as the service shows them, and whose they are."""
+"""Jobs as the service shows them, and the task instances that they belong to."""

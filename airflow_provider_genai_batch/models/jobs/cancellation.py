@@ -14,7 +14,7 @@ class CancelOutcome(str, Enum):
     ASKED = "asked"
     """The service accepted the cancellation; it cancels later, as far as it can."""
     CANCELLING = "cancelling"
-    """Somebody had asked before."""
+    """A cancellation had been requested before."""
     ENDED = "ended"
     """The job had already ended."""
     GONE = "gone"
@@ -38,7 +38,7 @@ class Cancellation:
 
     @property
     def words(self) -> str:
-        """What to say of the job and the money, behind the job's name."""
+        """Text about the job and the money, to follow the job's name."""
         state = "" if self.job is None else self.job.state.value
         return {
             CancelOutcome.ASKED: "was asked to be cancelled",

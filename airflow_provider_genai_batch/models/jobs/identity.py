@@ -1,6 +1,6 @@
-"""The owner of a job, written where the service keeps it with the job.
+"""The identity of a job: its task instance, its requests and its round, which the service stores with the job.
 
-The same on every machine and Python: sha256 over canonical JSON.
+It is the same on every machine and Python version: sha256 over canonical JSON.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from airflow_provider_genai_batch.models.jobs.job import BatchJob
 
 DISPLAY_NAME_LIMIT = 128
-"""Characters of a Vertex display name."""
+"""The most characters of a display name on Vertex AI."""
 _SHORT = 16
 _FAMILY = 10
-"""Leading characters of a fingerprint that all pieces of one input share."""
+"""Number of leading characters of a fingerprint that all parts of one input share."""
 _TAG = re.compile(
     rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
 )
@@ -36,42 +36,42 @@ class Identity:
     key: str
     """sha256 hex of DAG, task, run, map index and loop iteration, but not of the try number."""
     fingerprint: str
-    """sha256 hex of everything that decides what is asked and who is billed."""
+    """sha256 hex of everything that decides what is submitted and who is billed."""
     round: int = 0
 
     @property
     def tag(self) -> str:
-        """The short form that ends a display name."""
+        """The short form at the end of a display name."""
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
 
     def owns(self, job: BatchJob) -> bool:
-        """Whether a job is this one: by its display name or labels or, where those are missing, the file it reads."""
+        """Whether a job is this one, by its display name or labels or, if those are missing, by the file it reads."""
         reads = job.source.file_name if job.source else None
         return tag_of_job(job) == self.tag or reads == file_name(self.tag)
 
     def is_kin(self, job: BatchJob) -> bool:
-        """Whether a job is of the same task instance, whatever it asks."""
+        """Whether a job is of the same task instance, with any requests."""
         return tag_of_job(job).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
 
     def is_family(self, job: BatchJob) -> bool:
-        """Whether a job asks the same requests or a part of them, in whatever round."""
+        """Whether a job has the same requests or a part of them, in any round."""
         return self.is_family_tag(tag_of_job(job)) or self.owns(job)
 
     @property
     def family(self) -> str:
-        """The beginning of the tags of all jobs that ask the same requests or a part of them."""
+        """The beginning of the tags of all jobs with the same requests or a part of them."""
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
 
     def is_family_tag(self, tag: str) -> bool:
-        """Whether a tag is of a job that asks the same requests or a part of them, in whatever round."""
+        """Whether a tag is that of a job with the same requests or a part of them, in any round."""
         return tag.startswith(self.family)
 
     def piece(self, content: Any, round_: int) -> Identity:
-        """Return the identity of a job that asks a part of the requests.
+        """Return the identity of a job with a part of the requests.
 
         Args:
-            content: stands for that part; None: it is all of them, or all that a round asks.
-            round_: 0 is the first.
+            content: identifies that part; None: all requests, or all of a round.
+            round_: the round; 0 is the first.
         """
         if content is None:
             return replace(self, round=round_)
@@ -79,27 +79,27 @@ class Identity:
         return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
 
     def display_name(self, readable: str, tokens: int | None = None) -> str:
-        """Return a name that people can read and that ends with the tag.
+        """Return a readable name that ends with the tag.
 
         Args:
-            readable: how it begins.
-            tokens: that the job asks for, as they were estimated, which stand before the tag; None: nobody has to know.
+            readable: the beginning of the name.
+            tokens: the job's estimated enqueued tokens, which are written before the tag; None: they are not written.
         """
         end = self.tag if tokens is None else f"~{tokens}t {self.tag}"
         room = DISPLAY_NAME_LIMIT - len(end) - 1
         return f"{readable[:room].strip()} {end}"
 
     def labels(self) -> dict[str, str]:
-        """Return the labels that find the job again on Vertex, the task instance's first.
+        """Return the labels by which the job is found on Vertex AI; that of the task instance is the first.
 
-        Each value begins with a letter, to be text in a filter.
+        Each value begins with a letter, so that a filter takes it as text.
         """
         values = f"k{self.key[:_SHORT]}", f"f{self.fingerprint[:_SHORT]}", f"r{self.round}"
         return dict(zip(_LABELS, values, strict=True))
 
 
 def tag_of_job(job: BatchJob) -> str:
-    """Return the tag in a job's display name, or the one that its labels make where the name has none."""
+    """Return the tag in a job's display name or, if it has none, the tag that follows from its labels."""
     tag = tag_of(job.display_name)
     labels = [job.labels.get(name, "") for name in _LABELS]
     if _TAG.fullmatch(tag) or not all(labels):
@@ -109,23 +109,23 @@ def tag_of_job(job: BatchJob) -> str:
 
 
 def short_key(key: str) -> str:
-    """Return the part of a task instance's key that its jobs bear."""
+    """Return the part of a task instance's key that is in the names of its jobs."""
     return key[:_SHORT]
 
 
 def key_of_job(job: BatchJob) -> str:
-    """Return the short key of the task instance that a job says it is of; empty for jobs of others."""
+    """Return the short key of a job's task instance; empty if this package did not create the job."""
     tag = tag_of_job(job)
     return tag[:_SHORT] if _TAG.fullmatch(tag) else ""
 
 
 def tag_of(display_name: str | None) -> str:
-    """Return the tag at the end of a job's display name, or what is in its place."""
+    """Return the last word of a display name, which is the tag if this package created the job."""
     return (display_name or "").rpartition(" ")[2]
 
 
 def tokens_of(display_name: str | None) -> int | None:
-    """Return the tokens that a job's display name says it asks for; None: it does not say."""
+    """Return the enqueued tokens in a job's display name; None if it has none."""
     found = _TOKENS.search(display_name or "")
     return int(found[1]) if found and found.end() == len(display_name or "") else None
 
@@ -137,12 +137,12 @@ def round_of(display_name: str | None) -> int:
 
 
 def fallback_of(round_: int) -> int:
-    """Return the number of the fallback that a round is of; 0: it is asked as the task's own parameters say."""
+    """Return the number of a round's fallback; 0: the round uses the task's own parameters."""
     return round_ // FALLBACK_ROUNDS
 
 
 def rounds_of(numbers: Iterable[int]) -> int:
-    """Return how many rounds there were, up to the last that is known of the task's own and of each fallback."""
+    """Return how many rounds there were, up to the last known one of the task's own and of each fallback."""
     last: dict[int, int] = {}
     for number in numbers:
         own = number % FALLBACK_ROUNDS
@@ -151,7 +151,7 @@ def rounds_of(numbers: Iterable[int]) -> int:
 
 
 def ask_of(display_name: str | None) -> str | None:
-    """Return what all jobs for one input share, in all parts and rounds; None for jobs of others."""
+    """Return the text that identifies all jobs for one input, in all parts and rounds; None for jobs of others."""
     found = _TAG.fullmatch(tag_of(display_name))
     return found[1] if found else None
 
@@ -170,12 +170,12 @@ def task_key(dag_id: str, task_id: str, run_id: str, map_index: int, loop_index:
     """Return the key of a task instance.
 
     Args:
-        dag_id: Airflow's.
-        task_id: likewise.
-        run_id: likewise.
-        map_index: -1 where the task is not mapped.
-        loop_index: the iteration of a Task Loop, whose task instances differ in nothing else that a retry or a clear
-            leaves as it was; None outside of loops.
+        dag_id: Airflow's id of the DAG.
+        task_id: Airflow's id of the task.
+        run_id: Airflow's id of the run.
+        map_index: -1 if the task is not mapped.
+        loop_index: the iteration of a Task Loop; nothing else both differs between its task instances and survives a
+            retry or a clear. None outside of loops.
     """
     place = [dag_id, task_id, run_id, map_index]
     return digest(place if loop_index is None else [*place, loop_index])

@@ -30,21 +30,21 @@ class Verdict(str, Enum):
 
 
 class Worth(str, Enum):
-    """What a job is still worth to the task that asked for it."""
+    """What a job is still worth to the task that submitted it."""
 
     RUNNING = "running"
-    """It is billed, or will be when somebody resumes it."""
+    """It is billed, or will be if it is resumed."""
     ROWS = "rows"
-    """It will answer no more, but may have answered rows: wait for its end, and read them."""
+    """It answers no more requests, but may have answered rows: wait for its end, and read them."""
     NOTHING = "nothing"
-    """It will answer no more, and has answered no row."""
+    """It answers no more requests, and has answered none."""
 
 
 class JobState(str, Enum):
     """The twelve states of both services, without their prefixes on the wire, each with its verdict.
 
-    An unknown state becomes ``UNSPECIFIED``; `BatchJob.raw_state` keeps its text. The
-    order is that of ``google.cloud.aiplatform.v1.JobState``, whose numbers the wire may carry.
+    An unknown state becomes ``UNSPECIFIED``; `BatchJob.raw_state` keeps its text. The order is that of
+    ``google.cloud.aiplatform.v1.JobState``, because the service may send its numbers.
     """
 
     UNSPECIFIED = "UNSPECIFIED"
@@ -86,7 +86,7 @@ class JobState(str, Enum):
 
 
 class JobCounts(Noun):
-    """Requests of a job as the service counts them; None: it does not say. Counters may lag, so rows decide."""
+    """Requests of a job as the service counts them; None: not given. Counters may lag, so rows decide."""
 
     total: int | None = None
     succeeded: int | None = None
@@ -95,7 +95,7 @@ class JobCounts(Noun):
 
     @property
     def finished(self) -> int:
-        """How many have succeeded or failed, as far as the service says."""
+        """The number that have succeeded or failed, as far as the service reports them."""
         return (self.succeeded or 0) + (self.failed or 0)
 
 
@@ -120,7 +120,7 @@ class JobOutput(Noun):
     bigquery_table: str | None = None
     """Vertex: ``bq://project.dataset.table``."""
     journal: str | None = None
-    """For requests that were asked at once instead of by a job: the folder with the answers, beside the task's rows."""
+    """For immediate calls instead of a job: the folder with the answers, beside the task's rows."""
 
     @property
     def place(self) -> str | None:
@@ -138,7 +138,7 @@ class BatchJob(Noun):
     display_name: Line | None = None
     state: JobState = JobState.UNSPECIFIED
     raw_state: str = ""
-    """The state as the service spelled it."""
+    """The state as the service wrote it."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -171,6 +171,6 @@ def worth(job: BatchJob) -> Worth:
 
 
 def total_of(jobs: Iterable[BatchJob]) -> int | None:
-    """Return how many requests jobs have together; None: the service did not say of one."""
+    """Return how many requests jobs have together; None if the service did not report the number of one job."""
     totals = [job.counts.total for job in jobs]
     return None if None in totals else sum(total or 0 for total in totals)

@@ -12,19 +12,19 @@ from airflow_provider_genai_batch.models.jobs.job import BatchJob, JobState
 class JobStatus(Struct, frozen=True, gc=False):
     """The part of a job that changes while it runs.
 
-    Ten thousand running jobs produce as many of these every few seconds. A `BatchJob` is five objects to the garbage
-    collector, which stops everything to go through all there are once enough have come; this is none.
+    Ten thousand running jobs produce as many of these every few seconds. The garbage collector counts a `BatchJob` as
+    five objects, and stops the program to visit all objects once there are enough new ones; it does not count this one.
     """
 
     name: str
     state: JobState
     raw_state: str
-    """The state as the service spelled it."""
+    """The state as the service wrote it."""
     create_time: datetime | None = None
     total: int | None = None
-    """Requests of the job as the service counts them; None: it did not say."""
+    """Requests of the job as the service counts them; None: not given."""
     finished: int = 0
-    """How many of them have succeeded or failed."""
+    """The number of them that have succeeded or failed."""
 
     @classmethod
     def of(cls, job: BatchJob | JobStatus) -> JobStatus:

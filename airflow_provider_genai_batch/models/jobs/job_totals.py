@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.models.tier import Tier
 
 LONG_PROMPT = 200_000
-"""Input tokens above which Google's larger models have another price, for all tokens of that request.
+"""Input tokens above which Google's larger models have another price for all tokens of a request.
 
 Source: Google's price pages for the Gemini API and Vertex AI, 2026.
 """
@@ -28,14 +28,14 @@ class JobTotals(NamedTuple):
     """By status, including rows that a later round replaced; requests without a row belong to no job."""
     usage: Usage
     long: Usage
-    """The part of `usage` that is of requests with long prompts."""
+    """The part of `usage` for requests with long prompts."""
     full: Usage = Usage()
-    """The part of `usage` that is billed in full: served at once, and not as flex as far as is known."""
+    """The part of `usage` that is billed in full: immediate calls, unless they are known to be served as flex."""
     full_long: Usage = Usage()
-    """The part of `full` that is of requests with long prompts."""
+    """The part of `full` for requests with long prompts."""
 
     def since(self, earlier: JobTotals) -> JobTotals:
-        """Return what was added since."""
+        """Return the difference to earlier totals."""
         return JobTotals(
             self.rows - earlier.rows,
             self.usage - earlier.usage,

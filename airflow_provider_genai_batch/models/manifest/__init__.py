@@ -1,1 +1,1 @@
-"""What a task leaves: its plan, its manifest, and what the manifest is made of."""
+"""The plan and the manifest of a task, and the values in them."""

@@ -1,4 +1,4 @@
-"""What a check of rows has found."""
+"""The result of a check of rows."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from airflow_provider_genai_batch.models.base import Line, Noun
 
 
 class Checked(Noun):
-    """A check of rows, and what it has found."""
+    """A check of rows, and its result."""
 
     check: Line
-    """What is looked at, in words."""
+    """The value that is checked, in words."""
     value: float | None
     """None if there was no row to check."""
     least: float
     most: float
     rows: int
-    """That it was looked for in."""
+    """The number of rows that were checked."""
     passed: bool
 
     def __str__(self) -> str:

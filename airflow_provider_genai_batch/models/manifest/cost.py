@@ -9,11 +9,11 @@ class ModelCost(Noun):
     """The cost of one model. Prices are in USD per million tokens of text, in prompts that are not long."""
 
     model: str
-    """As the price list names it."""
+    """The model's name in the price list."""
     usd: float
     basis: str
-    """``batch``: the list has prices for batch jobs; ``half of standard``: it has not, and half is what both services
-    say; ``flex`` or ``standard``: asked at once, and billed as a batch or in full."""
+    """``batch``: the list has prices for batch jobs. ``half of standard``: it has none, and both services document half
+    the standard price. ``flex`` or ``standard``: immediate calls, billed like a batch job or in full."""
     input: float
     cached: float
     output: float

@@ -29,7 +29,7 @@ class RowCounts(Noun):
     reused: int | None = None
     """Part of `total` that earlier results answer. None, and left out, if the task uses no earlier answers."""
     same: int | None = None
-    """Part of `total` whose request is equal to that of another row, so it was not asked itself. Left out likewise."""
+    """Part of `total` whose request is equal to that of another row and was not sent. Left out in the same cases."""
 
     @property
     def asked(self) -> int:
@@ -50,19 +50,19 @@ class Saved(Noun):
     """What was not paid, because the answers already existed."""
 
     usage: Usage
-    """Tokens of these answers when they were asked."""
+    """Tokens of these answers when they were created."""
     usd: float | None = None
     """An estimate at today's batch prices; None: the price list is not installed, or has no price for the model."""
 
 
 class AnsweredBy(Noun):
-    """Whom a part of the rows was asked of."""
+    """The model and connection that answered a part of the rows."""
 
     model: Line | None = None
     conn_id: Line
     """Airflow's connection."""
     ok: int
-    """Rows with a good answer."""
+    """Rows with a valid answer."""
 
 
 class Manifest(Noun):
@@ -82,36 +82,36 @@ class Manifest(Noun):
     results_uri: Line | None = None
     """Where this package landed the normalised rows."""
     results_digest: str | None = None
-    """Size and checksum of the file that landed there, to recognise that somebody has overwritten it."""
+    """Size and checksum of the file that landed there, to recognise that it has been overwritten."""
     media_uri: Line | None = None
     """Folder where this package wrote pictures and sound of answers; rows say which files are theirs."""
     counts: RowCounts | None = None
     """None while the job runs."""
     row_schema: int = 1
-    """Version of what rows are, see `models.row.ROW_SCHEMA`."""
+    """Version of the row format, see `models.row.ROW_SCHEMA`."""
     finish_reasons: dict[Line, int] = Field(default_factory=dict)
-    """Answers by the reason why the model stopped, without rows that were not read."""
+    """Number of answers by the reason why the model stopped, without rows that were not read."""
     dropped: dict[Line, int] = Field(default_factory=dict)
-    """Parts of answers that are in no row and no file, by kind."""
+    """Number of parts of answers that are in no row and no file, by kind."""
     tiers: dict[Line, int] = Field(default_factory=dict)
-    """Final rows by how they were served: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing ones."""
+    """Number of final rows by tier: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing rows."""
     answered_by: tuple[AnsweredBy, ...] = ()
-    """Final rows by the model and connection that answered them; empty where no fallback was asked."""
+    """Number of final rows by the model and connection that answered them; empty if no fallback was used."""
     causes: dict[Line, int] = Field(default_factory=dict)
-    """The commonest causes of failed rows, with their numbers."""
+    """The most common causes of failed rows, with the number of rows."""
     checks: tuple[Checked, ...] = ()
-    """What the checks of all rows have found."""
+    """Results of the checks of all rows."""
     usage: Usage | None = None
     cost: Cost | None = None
-    """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""
+    """None if the extra ``prices`` is missing, its price list does not have the model, or no row has token counts."""
     plan: Plan | None = None
-    """What was planned before anything was paid; None where the service alone reads the requests."""
+    """The plan before anything was paid; None if only the service reads the requests."""
     versions: Versions | None = None
-    """Of prompt, schema and defaults; None: the task knows of nothing that all requests share."""
+    """Versions of prompt, schema and defaults; None if the requests are not known to have any of these in common."""
     saved: Saved | None = None
-    """By earlier results and equal requests; None: the task uses no earlier answers."""
+    """Savings by earlier results and equal requests; None if the task uses no earlier answers."""
     bigquery: TableJobs | None = None
-    """What was done in BigQuery beside the model's jobs; None: nothing."""
+    """Jobs in BigQuery, apart from batch jobs of the model; None if there were none."""
     queue: tuple[QueueTimes, ...] = ()
     """How long the last jobs of this task took, in this run and those before it, by model and connection."""
     create_time: datetime | None = None

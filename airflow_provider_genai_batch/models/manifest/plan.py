@@ -1,4 +1,4 @@
-"""The plan of a task: what it is about to ask, and what that may cost. Never requests."""
+"""The plan of a task: how many requests it will submit, and what that may cost. It never contains requests."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Line, Noun
 from airflow_provider_genai_batch.models.settings.approval import Approved
+from airflow_provider_genai_batch.printable import number_of
 
 
 class PlannedCost(Noun):
-    """USD by the price list."""
+    """Costs in USD, according to the price list."""
 
     least: float
-    """The input alone."""
+    """The cost of the input only."""
     most: float
-    """With the longest possible answers."""
+    """The cost with the longest possible answers."""
     expected: float | None = None
     """The expected cost; None if no answer shows yet how long answers are."""
 
@@ -28,49 +29,47 @@ class PlannedCost(Noun):
 
 
 class Plan(Noun):
-    """What a task is about to ask."""
+    """What a task will submit."""
 
     requests: int
-    """To be asked, without those that are in `reused` and `same`."""
+    """Requests to submit, without those in `reused` and `same`."""
     jobs: int
-    """That they make."""
+    """Jobs with these requests."""
     reused: int | None = None
     """Requests that earlier results answer; None: none are used again."""
     same: int | None = None
-    """Requests that are equal to another, and are not asked for themselves; None: likewise."""
+    """Requests that are equal to another one, and are not sent; None: as for `reused`."""
     tier: Line = "batch"
-    """In which they are asked."""
+    """The tier of the requests."""
     input_tokens: int
-    """Of all prompts."""
+    """Tokens of all prompts."""
     output_tokens: int
-    """The upper limit for all answers, thoughts included: by ``maxOutputTokens``, or without it by what models
-    can answer."""
+    """The upper limit for all answers including thoughts: ``maxOutputTokens``, or without it the model's own limit."""
     unbounded: int = 0
     """Requests without ``maxOutputTokens``."""
     unsized: int = 0
-    """Pictures, files and cached contents whose tokens are not in `input_tokens`."""
+    """Number of pictures, files and cached contents whose tokens are not in `input_tokens`."""
     looked_at: int
     """Requests that were read for this; the others are assumed to be similar."""
     counted: int = 0
     """Requests whose tokens the service counted (``countTokens``); 0: bytes of text divided by 4."""
     pilot: int = 0
-    """Rows of a pilot that tell what is to be expected; 0: there was none, or not yet."""
+    """Rows of a pilot that the expected cost is based on; 0: there was no pilot, or not yet."""
     cost: dict[str, PlannedCost] = Field(default_factory=dict)
-    """By tier: ``batch``, and ``flex`` and ``standard`` where the model has them. Empty without a price list."""
+    """Cost by tier: ``batch``, and ``flex`` and ``standard`` if the model has them. Empty without a price list."""
     source: Line | None = None
     """The price list."""
     approved: Approved | None = None
-    """What a person approved of it; None: nobody was asked, or nobody has answered yet."""
+    """The approval by a person; None: nobody was asked, or nobody has answered yet."""
 
     @property
     def own_cost(self) -> PlannedCost | None:
-        """The cost in the tier in which they are asked."""
+        """The cost in the tier of the requests."""
         return self.cost.get(self.tier)
 
     def __str__(self) -> str:
         """Return it in one line."""
-        asked = "1 request" if self.requests == 1 else f"{self.requests} requests"
-        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        asked, jobs = number_of(self.requests, "request"), number_of(self.jobs, "job")
         how = f"counted on {self.counted}" if self.counted else f"estimated from the text of {self.looked_at}"
         at_hand = f" ({self.reused or 0} answered before, {self.same or 0} equal to another)"
         parts = [
@@ -78,7 +77,8 @@ class Plan(Noun):
             f"input {self.input_tokens} tokens ({how})",
         ]
         if self.output_tokens:
-            bound = f" ({self.unbounded} requests set no maxOutputTokens)" if self.unbounded else ""
+            without = number_of(self.unbounded, "request")
+            bound = f" ({without} without maxOutputTokens)" if self.unbounded else ""
             parts.append(f"output up to {self.output_tokens} tokens{bound}")
         if self.unsized:
             parts.append(f"{self.unsized} files and pictures are not counted")

@@ -1,4 +1,4 @@
-"""How long a task's jobs took, as its manifests hand it on from run to run."""
+"""How long a task's jobs took; each manifest passes this on to the next run."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from airflow_provider_genai_batch.models.base import Line, Noun
 
 
 class JobTime(Sparse):
-    """Of one job. Times are whole seconds."""
+    """The times of one job, in whole seconds."""
 
     created: int
-    """Since the epoch."""
+    """Creation time since the epoch."""
     took: int
-    """From its creation to its end."""
+    """Time from its creation to its end."""
     queued: int | None = None
-    """Part of that before it began to run; None: the service does not say."""
+    """The part of that before it began to run; None if the service does not report it."""
     left: bool | None = None
-    """True: the task cancelled it because it would have been late. It would have needed longer."""
+    """True if the task cancelled the job because it would have been late; it would have taken longer."""
 
 
 class QueueTimes(Noun):
-    """Of the last jobs of one model at one connection."""
+    """The times of the last jobs of one model at one connection."""
 
     model: Line
     conn_id: Line
     """Airflow's connection."""
     jobs: int
     p50: int
-    """Half of them had ended after so many seconds from their creation."""
+    """Seconds from creation after which half of the jobs had ended."""
     p90: int
-    """Nine of ten had."""
+    """Seconds from creation after which nine of ten had ended."""
     queued_p50: int | None = None
-    """Half of them had begun to run after so many seconds; None: the service does not say when."""
+    """Seconds from creation after which half of them had begun to run; None if the service does not report it."""
     queued_p90: int | None = None
     recent: tuple[JobTime, ...]
-    """They, the newest last."""
+    """The times of each of them, the newest last."""

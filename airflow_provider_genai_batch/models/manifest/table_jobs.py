@@ -1,4 +1,4 @@
-"""What a task did in BigQuery."""
+"""The jobs of a task in BigQuery."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from airflow_provider_genai_batch.models.base import Line, Noun
 
 
 class TableJobs(Noun):
-    """Jobs of BigQuery's beside those of the model: statements and loads."""
+    """Jobs in BigQuery, apart from batch jobs of the model: statements and loads."""
 
     inputs: Line | None = None
-    """Address of the snapshot of the rows that were asked about."""
+    """Address of the snapshot of the input rows."""
     jobs: tuple[Line, ...] = ()
     """Their ids, as far as the process that wrote the result knows them."""
     bytes_billed: int = 0
-    """By all of these; loads are free."""
+    """Bytes billed for all these jobs; loads are free."""

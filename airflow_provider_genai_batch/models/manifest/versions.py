@@ -1,4 +1,4 @@
-"""What all requests of a task have in common, by name and digest, never by their text."""
+"""Names and digests of what all requests of a task have in common. The texts are never stored here."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from airflow_provider_genai_batch.models.jobs.identity import as_label
 class Versions(Sparse):
     """Which prompt, schema and defaults a task uses; fields without a value are left out.
 
-    A digest is of 16 hexadecimal digits. Two that differ are of two versions.
+    A digest has 16 hexadecimal digits. Different digests mean different versions.
     """
 
     prompt_name: Line | None = None
-    """As the task names its prompt."""
+    """The name that the task gives to its prompt."""
     prompt: str | None = None
-    """Digest of the template. None: each request was written elsewhere, with a prompt of its own."""
+    """Digest of the template. None: the requests were not made from a template, and each has its own prompt."""
     response_schema_name: Line | None = None
-    """Of the type that answers have."""
+    """Name of the type of the answers."""
     response_schema: str | None = None
-    """Digest of the schema of answers."""
+    """Digest of the schema of the answers."""
     request_defaults: str | None = None
     """Digest of the fields that every request has, without the schema."""
 
     def labels(self) -> dict[str, str]:
-        """Return labels of a job on Vertex AI. A digest begins with a letter there, to be text in a filter."""
+        """Return labels for a job on Vertex AI. A letter precedes each digest, so that a filter takes it as text."""
         found = {
             "genai_batch_prompt": self.prompt and f"p{self.prompt}",
             "genai_batch_schema": self.response_schema and f"s{self.response_schema}",

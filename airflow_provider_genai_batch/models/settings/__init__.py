@@ -1,1 +1,1 @@
-"""Settings that are objects: what users give to an operator beside plain values."""
+"""Settings of operators that are objects, not plain values."""

@@ -1,4 +1,4 @@
-"""A person who is asked before a task goes on."""
+"""The approval of a task's cost by a person, before the task goes on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ REJECT, APPROVE = "reject", "approve"
 
 
 class Approval(Noun):
-    """When a person is asked, who, and for how long. Each field may be a template.
+    """When a person is asked, who may answer, and for how long. Each field may be a template.
 
     Args:
-        above: USD: a task that may cost more asks.
-        assigned_users: who may answer, each by the id that Airflow's auth manager has for it, or as a mapping of ``id``
-            and ``name``; None: whoever may edit required actions of the DAG.
-        timeout: seconds or timedelta for which an answer is waited for; None: without end.
-        on_timeout: what counts then, ``reject`` or ``approve``.
+        above: USD; a task that may cost more asks a person.
+        assigned_users: users who may answer, each by the id that Airflow's auth manager has, or as a mapping of ``id``
+            and ``name``; None: all who may edit required actions of the DAG.
+        timeout: seconds or timedelta to wait for an answer; None: no limit.
+        on_timeout: what counts if nobody answers in time, ``reject`` or ``approve``.
     """
 
     above: Any
@@ -34,37 +34,37 @@ class Approval(Noun):
 
     @classmethod
     def of(cls, value: Any) -> Approval | None:
-        """Read ``approve_above``: one of these, or only the amount."""
+        """Read ``approve_above``: an `Approval`, or only the amount."""
         return value if value is None or isinstance(value, cls) else cls(value)
 
     @property
     def users(self) -> list[dict[str, str]]:
-        """Who may answer, as Airflow wants it; empty: no one in particular."""
+        """Users who may answer, in Airflow's form; empty: no one in particular."""
         return [_user(one) for one in _listed(self.assigned_users)]
 
     @property
     def seconds(self) -> float | None:
-        """The time for an answer; None: it has no end."""
+        """Seconds to wait for an answer; None: no limit."""
         value = self.timeout
         seconds: float | None = value.total_seconds() if isinstance(value, timedelta) else value
         return seconds
 
 
 class Approved(Noun):
-    """What was approved: an amount, for what is asked under one fingerprint."""
+    """An approval: an amount, for the requests with one fingerprint."""
 
     usd: float
     fingerprint: Line
     by: Line | None = None
-    """Who did; None: nobody answered in time, and that counts as an approval."""
+    """The user who approved; None: nobody answered in time, and that counts as an approval."""
     at: datetime | None = None
 
 
 def check_approval(value: Any) -> None:
-    """Refuse an ``approve_above`` that cannot be meant.
+    """Refuse an invalid ``approve_above``.
 
     Raises:
-        ConfigurationError: the message says what can be.
+        ConfigurationError: the message says what is valid.
     """
     approval = Approval.of(value)
     if approval is None:

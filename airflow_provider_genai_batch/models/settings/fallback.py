@@ -1,4 +1,4 @@
-"""What is tried where a job does not leave the queue: another model or connection, or calls that answer at once."""
+"""Fallbacks for a job that does not leave the queue: another model or connection, or immediate calls."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from airflow_provider_genai_batch.models.settings.ready_by import LADDER
 from airflow_provider_genai_batch.models.tier import Tier
 
 MOST_FALLBACKS = 9
-"""As many as there is room for in a round's number, see `models.jobs.identity.FALLBACK_ROUNDS`."""
+"""The most fallbacks, because a round's number has no room for more, see `models.jobs.identity.FALLBACK_ROUNDS`."""
 _WRITE = 'Write a tier ("flex", "standard"), a model, {"model": …}, {"conn_id": …} or a Fallback.'
 
 
 class Fallback(Noun):
-    """Another way to ask. What is left out is as the task has it. Each field may be a template.
+    """Another way to get answers. Fields that are left out are those of the task. Each field may be a template.
 
     Args:
-        model: that is asked.
-        conn_id: the Airflow connection, of another location, project or service.
-        tier: ``batch``: in a job of its own; ``flex`` or ``standard``: at once, by calls.
+        model: the model.
+        conn_id: the Airflow connection, for example of another location, project or service.
+        tier: ``batch``: a job of its own; ``flex`` or ``standard``: immediate calls.
     """
 
     model: Any = None
@@ -30,21 +30,21 @@ class Fallback(Noun):
 
     @property
     def at_once(self) -> bool:
-        """Whether it asks by calls."""
+        """Whether its requests are sent as immediate calls."""
         return self.tier in LADDER
 
     def __str__(self) -> str:
-        """Say it as a part of a line."""
+        """Return it as a part of a line."""
         named = [("model ", self.model), ("connection ", self.conn_id)]
         own = [word + str(value) for word, value in named if value is not None]
         return ", ".join([*own, *([f"the {self.tier} tier"] if self.at_once else [])])
 
 
 def read_fallbacks(value: Any) -> tuple[Fallback, ...]:
-    """Read the operator's parameter: a list of these, of dicts of their fields, or of tiers and models.
+    """Read the operator's parameter: a list of fallbacks, dicts of their fields, tiers or models.
 
     Raises:
-        ConfigurationError: one cannot be meant; the message names it.
+        ConfigurationError: one is not valid; the message names it.
     """
     given = [] if value is None else value if isinstance(value, (list, tuple)) else [value]
     return tuple(map(_read, given))
@@ -62,10 +62,10 @@ def _read(value: Any) -> Fallback:
 
 
 def check_fallbacks(name: str, value: Any) -> None:
-    """Refuse fallbacks that cannot be meant.
+    """Refuse invalid fallbacks.
 
     Raises:
-        ConfigurationError: the message names the one.
+        ConfigurationError: one is not valid; the message names it.
     """
     found = read_fallbacks(value)
     if len(found) > MOST_FALLBACKS:
@@ -92,13 +92,13 @@ def check_fallbacks(name: str, value: Any) -> None:
 
 
 def _check_order(name: str, found: tuple[Fallback, ...]) -> None:
-    """Refuse what would never be tried."""
+    """Refuse an order in which a fallback would never be tried."""
     first = next((place for place, one in enumerate(found) if one.at_once), len(found))
     last = found[first:]
     tiers = [one.tier for one in last]
     if tiers not in ([], *([tier] for tier in LADDER), [*LADDER]) or len({one.model for one in last}) > 1:
         msg = (
-            f"{name}: what answers at once comes last, for nothing waits after it: models and connections first, then "
+            f"{name}: immediate calls come last, because no job waits after them: models and connections first, then "
             f'"flex", "standard" or both in this order, of one model. These are {"; ".join(map(str, found))}.'
         )
         raise ConfigurationError(msg)

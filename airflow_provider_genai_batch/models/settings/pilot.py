@@ -1,4 +1,4 @@
-"""A sample of requests that goes first."""
+"""The pilot: a sample of requests that is sent first."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from airflow_provider_genai_batch.models.tier import Tier
 
 
 class Pilot(Noun):
-    """How many requests are asked first, and how many of them may fail. Each field may be a template.
+    """How many requests are sent first, and how many of them may fail. Each field may be a template.
 
     Args:
-        rows: how many: a count (int), or a fraction of all requests (float up to 1.0).
-        tier: how they are asked: ``standard`` or ``flex`` at once, or ``batch`` in a job of their own.
-        max_failed: how many of them may fail: a count (int) or a fraction (float); None: the part of all rows that
-            ``max_failed_rows`` allows.
-        approve_above: USD: where all rows may cost more, a person is asked before the others are; or an `Approval`.
-            Needs Airflow 3.1 and the extra ``prices``.
+        rows: the size of the pilot: a count (int), or a fraction of all requests (float up to 1.0).
+        tier: how they are sent: ``standard`` or ``flex`` as immediate calls, or ``batch`` in a job of their own.
+        max_failed: how many of them may fail: a count (int) or a fraction (float); None: the same fraction as
+            ``max_failed_rows`` allows for all rows.
+        approve_above: USD; if all rows together may cost more, a person is asked before the others are sent. Or an
+            `Approval`. Needs Airflow 3.1 and the extra ``prices``.
     """
 
     rows: Any
@@ -33,11 +33,11 @@ class Pilot(Noun):
 
     @classmethod
     def of(cls, value: Any) -> Pilot | None:
-        """Read the operator's parameter: one of these, or only the number."""
+        """Read the operator's parameter: a `Pilot`, or only the number."""
         return value if value is None or isinstance(value, cls) else cls(value)
 
     def size(self, requests: int) -> int:
-        """Return how many of these requests are asked first."""
+        """Return how many of these requests are sent first."""
         rows = self.rows
         return min(requests, math.ceil(rows * requests) if isinstance(rows, float) else int(rows))
 
@@ -45,8 +45,8 @@ class Pilot(Noun):
         """Return how many of them may fail, as a count or a fraction.
 
         Args:
-            max_failed_rows: of the task.
-            requests: how many there are in all.
+            max_failed_rows: the task's own.
+            requests: the number of all requests.
         """
         if self.max_failed is not None:
             return float(self.max_failed) if isinstance(self.max_failed, float) else int(self.max_failed)

@@ -1,4 +1,4 @@
-"""A question to a person with two answers, of which one names the amount that it approves."""
+"""A question to a person, with two answers; the approving answer contains the amount that it approves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPTION = re.compile(r"Approve up to ([0-9]+(?:\.[0-9]+)?) USD")
 
 @dataclass(frozen=True)
 class Question:
-    """One question, with two answers: the amount stands in the one that approves, so none approves another."""
+    """One question with two answers. The approving answer contains the amount, so it cannot approve another one."""
 
     usd: Decimal
     """The most that the whole task is expected to cost, rounded up."""
@@ -22,11 +22,11 @@ class Question:
     body: str = field(repr=False)
     """Markdown."""
     assigned_users: Sequence[Mapping[str, str]] = ()
-    """By ``id`` and ``name``; empty: no one in particular."""
+    """Users who may answer, by ``id`` and ``name``; empty: no one in particular."""
     timeout: float | None = None
-    """Seconds; None: it stays open."""
+    """Seconds until the question ends; None: it stays open."""
     on_timeout: str = NO
-    """The option that counts then."""
+    """The option that counts if nobody answers in time."""
 
     @property
     def yes(self) -> str:
@@ -45,6 +45,6 @@ def option_of(usd: Decimal) -> str:
 
 
 def amount_in(option: Any) -> Decimal | None:
-    """Return the amount that an option approves; None: it is no such option."""
+    """Return the amount that an option approves; None if it does not approve one."""
     found = _OPTION.fullmatch(option) if isinstance(option, str) else None
     return None if found is None else Decimal(found[1])

@@ -1,4 +1,4 @@
-"""When a task's rows have to be ready, and how requests are asked when batch jobs are late."""
+"""When a task's rows have to be ready, and how requests are sent if batch jobs are late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.base import Noun
 from airflow_provider_genai_batch.models.tier import Tier
 
 LADDER = (Tier.FLEX.value, Tier.STANDARD.value)
-"""The tiers in which requests are asked after a batch job, in this order; a model or location may lack one."""
+"""The tiers that requests are sent in after a batch job, in this order; a model or location may lack one."""
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 _STUCK = ("wait", "pay_twice")
 _WRITE = (
@@ -26,15 +26,16 @@ class ReadyBy(Noun):
     """A deadline for rows, and what may be done to meet it. Each field may be a template.
 
     Args:
-        at: ``"06:00"``, a time of day where the DAG is, the first one after the run's data interval; a datetime with a
-            timezone, or the same as ISO text; a timedelta from the end of the data interval. Empty text: no deadline.
-        then: how what a job has not answered by then is asked: ``flex`` at batch price when there is room, ``standard``
-            at full price. By default both in this order, or the one that the model and the place have.
-        model: that is asked then; None: the same.
-        max_extra_cost: USD above the price of a batch job that asking in the standard tier may cost; None: no limit.
-            Needs the extra ``prices``.
-        if_stuck: what happens when a job does not end although it was cancelled. ``wait``: its rest is not asked,
-            and the task fails at the deadline. ``pay_twice``: its requests are asked again, whatever it answers.
+        at: a time of day in the DAG's timezone, such as ``"06:00"``: the first one after the run's data interval; a
+            datetime with a timezone, or the same as ISO text; a timedelta from the end of the data interval. Empty
+            text: no deadline.
+        then: tiers for the requests that the job has not answered: ``flex`` at batch price if there is capacity,
+            ``standard`` at full price. Default: both in this order, or the one that the model and the location have.
+        model: the model of these requests; None: the same.
+        max_extra_cost: USD that the standard tier may cost above the price of a batch job; None: no limit. Needs the
+            extra ``prices``.
+        if_stuck: what to do if a job does not end although it was cancelled. ``wait``: its unanswered requests are not
+            sent, and the task fails at the deadline. ``pay_twice``: they are sent even if the job may answer them, too.
     """
 
     at: Any
@@ -48,7 +49,7 @@ class ReadyBy(Noun):
 
     @classmethod
     def of(cls, value: Any) -> ReadyBy | None:
-        """Read the operator's parameter: one of these, or only the time."""
+        """Read the operator's parameter: a `ReadyBy`, or only the time."""
         return value if value is None or isinstance(value, cls) else cls(value)
 
     @property
@@ -58,19 +59,19 @@ class ReadyBy(Noun):
 
     @property
     def leaves_tiers_open(self) -> bool:
-        """Whether no tiers were named, so that all that exist are used."""
+        """Whether no tiers were named, so that all existing ones are used."""
         return "then" not in self.model_fields_set
 
 
 @dataclass(frozen=True)
 class RunTimes:
-    """The times of a DAG run that no retry changes. All are aware."""
+    """The times of a DAG run that no retry changes. All have a timezone."""
 
     interval_end: datetime | None = None
     begin: datetime | None = None
     """No task of the run began before this."""
     zone: tzinfo = timezone.utc
-    """Of the DAG."""
+    """The DAG's timezone."""
 
     @property
     def latest(self) -> datetime | None:
@@ -82,8 +83,7 @@ class RunTimes:
 def moment_of(ready_by: ReadyBy, run: RunTimes) -> float | None:
     """Return the deadline in seconds since the epoch; None if a template left it empty.
 
-    A time of day is the first one after the data interval of a scheduled run, and after the begin of one that somebody
-    started by hand.
+    A time of day is the first one after the data interval of a scheduled run, or after the start of a manual run.
 
     Raises:
         ConfigurationError: it is not a time.

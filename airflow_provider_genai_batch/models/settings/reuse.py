@@ -12,10 +12,10 @@ class Reuse(Noun):
     """Which earlier results are used again, and how old their answers may be."""
 
     results: Any = True
-    """Where earlier rows landed: an address or path, with ``*`` in it several; a manifest; a list of these; or True:
-    what stands at the task's own ``results_uri``, and what its last earlier run with a manifest landed."""
+    """Where earlier rows landed: an address or path (with ``*``: several), a manifest, or a list of these. True: the
+    rows at the task's own ``results_uri``, and those of its latest earlier run with a manifest."""
     max_age: timedelta | None = None
-    """Requests with older answers are asked again; None: no answer is too old."""
+    """Requests with older answers are sent again; None: no answer is too old."""
     missing_ok: bool = True
     """Missing earlier results are not an error, for example in the first run."""
 

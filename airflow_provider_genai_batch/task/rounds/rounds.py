@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.models.settings.approval import Approved
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
@@ -240,7 +241,8 @@ class Rounds:
         rest = way.rest(here.whole, left)
         if rest is None:
             raise failure_of(again) if again is not None else InputError(why)
-        log.warning("Using the fallback %s for %s unanswered requests: %s", way, rest.requests, why)
+        unanswered = number_of(rest.requests, "unanswered request")
+        log.warning("Using the fallback %s for %s: %s", way, unanswered, why)
         came_back = state.reached >= state.round or bool(state.reattached)
         attempt = replace(
             here.attempt,

@@ -8,6 +8,7 @@ from functools import cached_property
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.state import AttemptState
@@ -48,12 +49,12 @@ class RoundStart:
     def words(self) -> str:
         """What the round does, for the log."""
         if Tier(self.state.tier).at_once:
-            return f"sending {self.prepared.requests} requests as immediate calls"
+            return f"sending {number_of(self.prepared.requests, 'request')} as immediate calls"
         if not self.state.round:
             return "submitting a new job"
         rest = self.prepared.requests
         if self.state.round == self.state.pilot:
-            return f"submitting the other {rest} requests"
+            return f"submitting the other {number_of(rest, 'request')}"
         if not rest:
             return "submitting the failed rows again, continuing its table"
-        return f"submitting {rest} request{'' if rest == 1 else 's'} again"
+        return f"submitting {number_of(rest, 'request')} again"

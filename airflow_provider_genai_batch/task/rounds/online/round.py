@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models.jobs.job import Worth, worth
 from airflow_provider_genai_batch.models.jobs.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
@@ -123,8 +124,10 @@ class OnlineRound:
         self._check(prepared, journal, state)
         if before:
             log.info(
-                "Of %s requests, earlier immediate calls have answered %d; the other %s are sent now.",
-                *(prepared.requests, sum(part.lines for part in before), rest.requests),
+                "Earlier immediate calls have answered %d of %s; %s will be sent now.",
+                sum(part.lines for part in before),
+                number_of(prepared.requests, "request"),
+                number_of(rest.requests, "request"),
             )
         return [*reattached, *self._climb(rest, journal, own.tag, state)]
 
@@ -242,15 +245,17 @@ class OnlineRound:
         )
         until = clock.monotonic() + self._settings.budget(self._order.backend)
         watch = self._watch(asking, journal, until, state)
-        log.info("Sending %s requests as immediate calls, in the %s tier.", rest.requests, tier.value)
+        sent = number_of(rest.requests, "request")
+        log.info("Sending %s as immediate calls, in the %s tier.", sent, tier.value)
         try:
             watch()
             asked = asking.ask(rest.request_lines(), watch)
         except OSError as error:
-            lost = f"at most {settings.max_unkept} answers that are billed could not be kept"
+            kept = number_of(asking.asked.durable, "answer")
             msg = (
                 f"The answers of immediate calls could not be written to {journal.folder}: {error}. The calls were "
-                f"stopped; {asking.asked.durable} answers are kept there, and {lost}. The next attempt sends the rest."
+                f"stopped. The folder has {kept}; at most {settings.max_unkept} more are billed and could not be kept. "
+                "The next attempt sends the rest."
             )
             raise ResultsNotWritten(msg, job_names=[writer.job_name]) from error
         except BaseException as ended:
@@ -297,7 +302,7 @@ def _without(prepared: PreparedInput, journal: Journal, parts: Sequence[Part]) -
 
 def _kept(asked: Asked, journal: Journal) -> str:
     return (
-        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed. Calls in progress were "
+        f"{journal.folder} keeps {number_of(asked.durable, 'billed answer')} of this attempt. Calls in progress were "
         f"dropped, at most {MAX_CALLS}, and may be billed. The next attempt uses the kept answers and sends the others."
     )
 
@@ -311,7 +316,6 @@ def _told(asked: Asked) -> str:
     )
     refused = ", ".join(f"{number} {why.value}" for why, number in counts.refused.most_common())
     return (
-        f"{counts.answered} answered ({tiers or 'none'}), {counts.given_up} given up, by {counts.calls} calls"
-        + (f", of which were refused: {refused}" if refused else "")
-        + "."
+        f"{counts.answered} answered ({tiers or 'none'}), {counts.given_up} given up, by "
+        f"{number_of(counts.calls, 'call')}" + (f"; refused: {refused}" if refused else "") + "."
     )
