@@ -48,8 +48,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a family without tiers": ({"ready_by": "06:00", "model": "claude-sonnet-4-5"}, "batch jobs only"),
     "a tier that is asked at once": ({"ready_by": "06:00", "tier": "flex"}, "leave tier out"),
-    "a retry that may wait": ({"ready_by": "06:00", "retry_tier": "flex"}, 'ask it as "standard"'),
-    "a pilot that may wait": ({"ready_by": "06:00", "pilot": Pilot(9, tier="flex")}, 'ask it as "standard"'),
+    "a retry that may wait": ({"ready_by": "06:00", "retry_tier": "flex"}, 'give it the tier "standard"'),
+    "a pilot that may wait": (
+        {"ready_by": "06:00", "pilot": Pilot(9, tier="flex")},
+        'give it the tier "standard"',
+    ),
     "a model without flex": (
         {"ready_by": ReadyBy("06:00", then="flex"), "model": "gemini-embedding-001"},
         "has no flex tier",

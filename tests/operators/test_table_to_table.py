@@ -280,7 +280,7 @@ def test_what_cannot_be_asked_is_refused_in_one_message_before_anything_is_paid(
         change(vertex, f"UPDATE `{texts}` SET text = ' ' WHERE id = 3")
     with reading(texts, **settings) as read, pytest.raises(InputError, match=f"(?is){said}") as caught:
         read()
-    assert "Nothing was asked, and no model is billed." in str(caught.value)
+    assert "Nothing was sent, and no model is billed." in str(caught.value)
     assert vertex.jobs == []
 
 

@@ -262,7 +262,7 @@ def test_rows_that_landed_in_a_table_answer_no_rows_of_a_file(
     manifest |= {"results_uri": table}
     for named in (manifest, json.dumps(manifest), table, [str(out), table]):
         with pytest.raises(
-            InputError, match=r"no table answers them\. Nothing was sent and nothing is billed"
+            InputError, match=r"rows in tables cannot answer them\. Nothing was sent and nothing is billed"
         ):
             reused(client, tmp_path / "other.jsonl", named, 1, 2)
     with pytest.raises(InputError, match=r"landed nowhere.*Name the manifest of a task with results_uri"):

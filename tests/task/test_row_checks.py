@@ -230,8 +230,8 @@ def test_what_cannot_be_meant_is_refused_where_it_is_written(make: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"checks": "label"}, "give a list of what the functions"),
-        ({"checks": [lambda row: row]}, "give a list of what the functions"),
+        ({"checks": "label"}, "give a list of checks, made by functions"),
+        ({"checks": [lambda row: row]}, "give a list of checks, made by functions"),
         ({"on_check": "ignore"}, '"fail" or "warn"'),
         ({"wait": False, "checks": CHECKS}, "With wait=False no rows are read"),
         ({"plan_only": True, "checks": CHECKS}, "With plan_only=True no rows are read"),
@@ -250,7 +250,7 @@ def test_a_field_of_answers_without_a_type_is_refused_before_anything_is_paid(
     emulator: Emulator, client: GenAIBatchClient
 ) -> None:
     checks: list[Check] = [share("label", "positive", between=(0.4, 0.6))]
-    with pytest.raises(ConfigurationError, match="nothing says that answers are to have any"):
+    with pytest.raises(ConfigurationError, match="are not known to have fields"):
         run(client, checks, output_type=None)
     assert not emulator.requests
     assert run(client, [length(between=(1, 1000))], output_type=None)["checks"][0]["passed"]

@@ -79,7 +79,7 @@ def test_a_pilot_that_fails_in_bigquery_costs_itself_alone_and_is_judged_anew(
 
 def test_a_pilot_at_once_of_rows_in_bigquery_is_refused_with_what_to_do() -> None:
     given = {"src": "bq://p.d.t", "prompt": "{text}", "key": "id", "dest": "bq://p.d.out"}
-    with pytest.raises(ConfigurationError, match=r'by Pilot\(rows=…, tier="batch"\)'):
+    with pytest.raises(ConfigurationError, match=r'with Pilot\(rows=…, tier="batch"\)'):
         GenAIBatchOperator(task_id="ask", model=MODEL, pilot=100, **given)
 
 

@@ -260,7 +260,7 @@ def test_earlier_results_that_cannot_be_used_are_refused_before_anything_is_paid
     ("settings", "said"),
     [
         ({"reuse": "rows.jsonl"}, "digested there in another way than in files"),
-        ({"reuse": "bq://p.d.t_*"}, "no single table"),
+        ({"reuse": "bq://p.d.t_*"}, "not a single table"),
         ({"validate": "python"}, 'leave reuse out, or validate="python"'),
         ({"src": ["a"], "key": None, "prompt": None}, "or the rows of a table in BigQuery"),
         (

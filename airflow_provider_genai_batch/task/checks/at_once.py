@@ -28,21 +28,22 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
         wanted.remove("pilot")
     if not wanted:
         return
-    how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
+    how = f"{wanted[0]}={getattr(task, wanted[0])!r} sends requests as immediate calls"
     if has_no_file(task.results_uri):
         if wanted == ["pilot"]:
             msg = (
-                f"pilot={task.pilot!r} asks a sample at once; its answers are kept beside a file of rows, which the "
-                'task does not have: give it a file as results_uri, or ask it in a job, by Pilot(rows=…, tier="batch").'
+                f"pilot={task.pilot!r} sends a sample as immediate calls, whose answers are kept beside a file of "
+                "rows, which the task does not have: give it a file as results_uri, or send the sample in a job, with "
+                'Pilot(rows=…, tier="batch").'
             )
             raise ConfigurationError(msg)
         msg = (
-            f"{how}, and their answers are nowhere but where this task keeps them, beside its rows: give it a file as "
-            f"results_uri, or leave {wanted[0]} out, as the rows of a table in BigQuery have to."
+            f"{how}, whose answers only this task keeps, in files beside its rows: give it a file as results_uri, or "
+            f"leave {wanted[0]} out, which a task with rows in a BigQuery table always has to."
         )
         raise ConfigurationError(msg)
     if task.wait is False:
-        msg = f"{how}, which takes as long as the task runs: leave wait=False out, or {wanted[0]}."
+        msg = f"{how}, and the task has to wait for their answers: leave wait=False out, or {wanted[0]}."
         raise ConfigurationError(msg)
 
 
@@ -54,10 +55,12 @@ def tier_of_pilot(task: Any) -> Any:
 
 def _check_pilot_in_batch(task: Any) -> None:
     if task.wait is False:
-        msg = "pilot is judged before the other requests are asked, so the task waits: leave wait=False out."
+        msg = "A pilot is judged before the other requests are sent, so the task has to wait: leave wait=False out."
         raise ConfigurationError(msg)
     if task.ready_by is not None:
-        msg = 'A pilot of tier "batch" may take a day, and ready_by is to be kept: ask it as "standard".'
+        msg = (
+            'A pilot of tier "batch" may take a day, so ready_by may be missed: give it the tier "standard".'
+        )
         raise ConfigurationError(msg)
 
 

@@ -25,8 +25,8 @@ def check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
     if task.wait is False or has_no_file(task.results_uri):
         need = "wait=True" if task.wait is False else "a results_uri that is a file"
         msg = (
-            f"ready_by needs {need}: what is asked at the deadline is answered to the task, which writes the rows. "
-            f"{'Leave wait out' if task.wait is False else 'Say where they are to land'}, or leave ready_by out."
+            f"ready_by needs {need}: the task itself gets the answers of immediate calls, and writes their rows. "
+            f"{'Leave wait out' if task.wait is False else 'Give such a results_uri'}, or leave ready_by out."
         )
         raise ConfigurationError(msg)
     ready_by = ReadyBy.of(task.ready_by)
@@ -38,23 +38,23 @@ def _check_tiers_by_deadline(task: Any) -> None:
     """Refuse tiers that ignore the deadline, or may miss it."""
     if task.tier in TIERS_AT_ONCE:
         msg = (
-            f"tier={task.tier!r} asks all requests at once, and ready_by is about jobs that are late: leave tier out, "
-            "or ready_by."
+            f"tier={task.tier!r} sends all requests as immediate calls, and ready_by is for jobs that are late: leave "
+            "tier out, or ready_by."
         )
         raise ConfigurationError(msg)
     pilot, ready_by = Pilot.of(task.pilot), ReadyBy.of(task.ready_by)
     other = None if ready_by is None else ready_by.model
     if pilot is not None and pilot.approve_above is not None and other not in (None, task.model):
         msg = (
-            "approve_above asks a person by what the pilot's model costs, and ready_by may ask the rest of "
-            f"{other!r}: leave the model of ready_by out, or approve_above."
+            "approve_above asks a person about the cost of the pilot's model, and ready_by may send the other requests "
+            f"to {other!r}: leave the model of ready_by out, or approve_above."
         )
         raise ConfigurationError(msg)
     flex = Tier.FLEX.value
     for name, tier in (("retry_tier", task.retry_tier), ("pilot", tier_of_pilot(task))):
         if tier == flex:
             msg = (
-                f'{name} is asked in the tier "flex", where requests may wait for hours, and ready_by is to be kept: '
-                'ask it as "standard".'
+                f'{name} has the tier "flex", in which requests may wait for hours, so ready_by may be missed: give it '
+                'the tier "standard".'
             )
             raise ConfigurationError(msg)

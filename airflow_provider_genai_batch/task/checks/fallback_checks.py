@@ -24,12 +24,12 @@ def check_beside_fallbacks(task: Any) -> None:
     for wrong, why in (
         (
             task.pending_timeout is None,
-            "are tried when a job does not leave the queue: say by pending_timeout how long it may be queued",
+            "are tried when a job does not leave the queue: give pending_timeout, the time that it may be queued",
         ),
         (task.results_uri is None, "need results_uri: rows of several jobs land there together"),
         (
             has_no_file(task.results_uri) and any(one.at_once for one in read_fallbacks(task.fallbacks)),
-            "that answer at once keep what they answer beside the rows: give a file as results_uri, or leave them out",
+            "by immediate calls keep their answers beside the rows: give a file as results_uri, or leave them out",
         ),
         (task.wait is False, "are tried while the task waits: leave wait=False out"),
         (task.reattach is False, "are found again by the next attempt: leave reattach=False out"),
@@ -39,15 +39,15 @@ def check_beside_fallbacks(task: Any) -> None:
         ),
         (
             task.ready_by is not None,
-            "and ready_by both say what is asked in place of a job that is late: leave one of them out",
+            "and ready_by both replace a job that is late: leave one of them out",
         ),
         (
             pilot is not None and pilot.tier == Tier.BATCH.value,
-            'are not tried for a pilot: ask it as tier "standard", or leave pilot or fallbacks out',
+            'are not used for a pilot: give the pilot the tier "standard", or leave pilot or fallbacks out',
         ),
         (
             pilot is not None and pilot.approve_above is not None,
-            "may cost otherwise than what a person approves after a pilot: leave approve_above out, or fallbacks",
+            "may have another cost than a person approves after a pilot: leave approve_above out, or fallbacks",
         ),
     ):
         if wrong:

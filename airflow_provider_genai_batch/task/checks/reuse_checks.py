@@ -31,15 +31,15 @@ def refuse_no_table(uri: str) -> None:
     """
     if not is_table(uri):
         msg = (
-            f"reuse names {uri}, and the rows of this task are in BigQuery: what they ask is digested there in another "
-            "way than in files, so no file answers them. Nothing was asked, and no model is billed. Name tables, as "
-            "bq://project.dataset.table."
+            f"reuse names {uri}, and the rows of this task are in BigQuery: requests are digested there in another way "
+            "than in files, so rows in files cannot answer them. Nothing was sent, and no model is billed. Name "
+            "tables, as bq://project.dataset.table."
         )
         raise ConfigurationError(msg)
     if "*" in uri:
         msg = (
-            f"reuse names {uri}, which is no single table. Nothing was asked, and no model is billed. Name each table, "
-            "in a list."
+            f"reuse names {uri}, which is not a single table. Nothing was sent, and no model is billed. Name each "
+            "table, in a list."
         )
         raise ConfigurationError(msg)
 
@@ -49,7 +49,7 @@ def no_place_for_unasked(task: Any) -> ConfigurationError:
     name = "reuse" if task.reuse else "dedupe"
     msg = (
         f"{name} needs a results_uri that is a file, or the rows of a table in BigQuery (prompt, src and results_uri "
-        "as bq://project.dataset.table): rows that are not asked land there, beside those that are. Give it, or leave "
-        f"{name} out."
+        "as bq://project.dataset.table): rows whose requests are not sent land there, beside the others. Give it, or "
+        f"leave {name} out."
     )
     return ConfigurationError(msg)

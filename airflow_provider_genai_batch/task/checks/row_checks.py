@@ -34,7 +34,7 @@ def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
     for check in task.checks:
         name = (check.field or "").partition(".")[0]
         if fields is not None and name and name not in fields:
-            msg = f"{check.name} looks at a field that output_type does not have. It has {', '.join(fields) or 'none'}."
+            msg = f"{check.name} checks a field that output_type does not have. It has {', '.join(fields) or 'none'}."
             raise ConfigurationError(msg)
 
 
@@ -62,7 +62,7 @@ def refuse_checks(task: Any, order: JobParams, *, typed: bool) -> None:
     for check in task.checks:
         if check.field is not None:
             msg = (
-                f"{check.name} looks at a field, and nothing says that answers are to have any. Nothing was sent. Give "
+                f"{check.name} checks a field, and the answers are not known to have fields. Nothing was sent. Give "
                 "output_type."
             )
             raise ConfigurationError(msg)
@@ -77,5 +77,5 @@ def check_checks(name: str, value: Any) -> None:
     from airflow_provider_genai_batch.checks import Check
 
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Check) for one in value):
-        msg = f"{name} is {value!r}; give a list of what the functions of airflow_provider_genai_batch.checks return."
+        msg = f"{name} is {value!r}; give a list of checks, made by functions of airflow_provider_genai_batch.checks."
         raise ConfigurationError(msg)

@@ -88,14 +88,14 @@ class Way:
         for tier in self.tiers:
             check_tier(tier, order.model, order.backend, order.task, location)
         if order.task is not own.task:
-            msg = f"it cannot answer what {own.model} is asked: one of them makes embeddings."
+            msg = f"it cannot answer the requests for {own.model}, because one of the two models makes embeddings."
             raise ConfigurationError(msg)
         if family_of(order.model) is not family_of(own.model):
             msg = f"{own.model} and {order.model} do not take the same requests."
             raise ConfigurationError(msg)
         _ = self.limit  # raises if the limit cannot be checked
         if order.backend is not own.backend and own.source.sql is not None:
-            msg = "the rows of a query are read once, for the task's own service."
+            msg = "the rows of a query are read only once, in the form that the task's own service takes."
             raise ConfigurationError(msg)
         if order.backend is not own.backend:
             with self.read():

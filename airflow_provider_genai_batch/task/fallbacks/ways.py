@@ -65,7 +65,7 @@ class Ways:
             try:
                 self.of(number).check(order)
             except GenAIBatchError as error:
-                msg = f"The fallback {self.of(number)} could not be asked, so nothing was sent: {error}"
+                msg = f"The fallback {self.of(number)} cannot be used, so nothing was sent: {error}"
                 raise ConfigurationError(msg) from error
 
     def of(self, number: int) -> Way:

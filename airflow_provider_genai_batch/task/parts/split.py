@@ -127,7 +127,7 @@ def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
     if others:
         msg = (
             f"{len(others)} files match results_uri and are none of this run's {parts} parts, such as {others[0]}: "
-            "whoever reads the dataset would read them too. Give each run a folder, for example with {{ ds }}, or "
+            "readers of the dataset would read them too. Give each run a folder, for example with {{ ds }}, or "
             "delete them. Nothing was submitted."
         )
         raise InputError(msg)

@@ -87,7 +87,7 @@ def refuse_failed(manifest: Manifest, max_failed_rows: float) -> None:
         f"{counts.failed} of {counts.total} rows of all parts failed ({shown(counts)}); max_failed_rows="
         f"{max_failed_rows} allows {allowed}. Causes: {causes}. All rows are at {manifest.results_uri}; the jobs of "
         "all parts have ended, and answered rows are paid for. Clear the mapped tasks whose rows failed with a larger "
-        "retry_failed_rows to ask only those again; this task pays nothing, however often it runs."
+        "retry_failed_rows to submit only those again; this task pays nothing, however often it runs."
     )
     raise TooManyFailedRows(msg, job_names=manifest.job_names, manifest=manifest.model_dump(mode="json"))
 

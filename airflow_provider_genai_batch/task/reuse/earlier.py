@@ -68,14 +68,14 @@ def addresses(
     for uri in found:
         if is_table(uri):
             msg = (
-                f"reuse names {uri}, and the rows of this task land in a file: what rows in BigQuery ask is digested "
-                "there in another way, so no table answers them. Nothing was sent and nothing is billed. Name files of "
-                "landed rows, or leave the table out of reuse: then its requests are asked once more."
+                f"reuse names {uri}, and the rows of this task land in a file: requests in BigQuery are digested in "
+                "another way, so rows in tables cannot answer them. Nothing was sent and nothing is billed. Name files "
+                "of landed rows, or leave the table out of reuse: then its requests are sent again."
             )
             raise InputError(msg)
         if not _is_of_rows(uri):
             msg = (
-                f"reuse names {uri}, which is no file of landed rows: these end in .jsonl, .jsonl.gz or .parquet. "
+                f"reuse names {uri}, which is not a file of landed rows: these end in .jsonl, .jsonl.gz or .parquet. "
                 "Nothing was sent and nothing is billed."
             )
             raise InputError(msg)
@@ -130,5 +130,5 @@ def unreadable(uri: str, why: str) -> str:
     """Return the message for earlier results that exist and cannot be read, with the remedies."""
     return (
         f"Earlier results at {uri} are there, and cannot be read: {why.rstrip('.')}. Nothing was sent and "
-        "nothing is billed. Mend the file, take it away, or leave it out of reuse: then its requests are asked."
+        "nothing is billed. Repair the file, delete it, or leave it out of reuse: then its requests are sent again."
     )

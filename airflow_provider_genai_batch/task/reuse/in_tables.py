@@ -37,7 +37,7 @@ from airflow_provider_genai_batch.wire.tables.statements import Requests, option
 
 log = logging.getLogger(__name__)
 
-_UNBILLED = "Nothing was asked, and no model is billed."
+_UNBILLED = "Nothing was sent, and no model is billed."
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ class TableSearch:
         repeats = at_hand.left - int(found["different"])
         if repeats:
             log.info(
-                "%d requests are equal to another one: dedupe=True would ask each of these once.", repeats
+                "Requests that are equal to another one: %d. dedupe=True would send them only once.", repeats
             )
         log.info(
-            "Of %d rows %d are answered by earlier results and %d are equal to another; %d are to be asked. %s says "
-            "which.",
+            "Of %d rows, earlier results answer %d, and %d are equal to another one. To be submitted: %d. The details "
+            "are in %s.",
             at_hand.rows,
             at_hand.reused,
             at_hand.same,
@@ -191,7 +191,7 @@ class TableSearch:
         if missing and not reuse.missing_ok:
             msg = (
                 f"Earlier results are not there: {', '.join(missing)}. {_UNBILLED} Give others, or missing_ok=True to "
-                "ask all rows where there are none."
+                "submit all rows if there are none."
             )
             raise InputError(msg)
 
@@ -242,20 +242,22 @@ class TableSearch:
         lacks = [one for one in NEEDED if one not in there]
         if lacks and by_hand:
             msg = (
-                f"reuse names {name.uri}, which has no column {', '.join(lacks)}: it is no result of a task with reuse "
-                f"or dedupe, so nobody knows what its rows were asked. {_UNBILLED} Name another table; with "
-                "reuse=True a task asks all rows once, and its table can be used from then on."
+                f"reuse names {name.uri}, which has no column {', '.join(lacks)}: it is not the result of a task with "
+                f"reuse or dedupe, so the requests of its rows are not known. {_UNBILLED} Name another table; with "
+                "reuse=True a task submits all rows once, and its table can be used from then on."
             )
             raise InputError(msg)
         if lacks:
             log.info(
-                "%s was written without reuse or dedupe, so nobody knows what its rows were asked.", name.uri
+                "%s was written without reuse or dedupe, so the requests of its rows are not known.", name.uri
             )
             return False
         answers = schema(self.ask.table.columns[: len(self.ask.answer_columns)])
         others = [one["name"] for one in answers if there.get(one["name"].lower()) != type_of(one)]
         if others:
-            log.info("%s has other answers (%s), so none is used again.", name.uri, ", ".join(others))
+            log.info(
+                "%s has answers of other types (%s), so none is used again.", name.uri, ", ".join(others)
+            )
         return not others
 
     def _refuse_elsewhere(self, name: TableName, location: str) -> None:
@@ -264,8 +266,8 @@ class TableSearch:
         where = self.queries.location_of(name.place)
         if where.lower() != location.lower():
             msg = (
-                f"{name.uri}, which reuse names, is in {where}, and the rows that are asked about are in {location}: a "
-                f"statement runs in one location. {_UNBILLED} Copy the table, or leave reuse out."
+                f"{name.uri}, which reuse names, is in {where}, and the input rows are in {location}, but a statement "
+                f"runs in one location. {_UNBILLED} Copy the table, or leave reuse out."
             )
             raise InputError(msg)
 

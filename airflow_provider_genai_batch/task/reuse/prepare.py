@@ -86,18 +86,19 @@ class Search:
         found.other_models = self.other_models
         if found.dedupe is not self.dedupe:
             log.warning(
-                "An earlier attempt began with dedupe=%s, and its jobs count: so does this.", found.dedupe
+                "An earlier attempt began with dedupe=%s. Its jobs count, so this attempt uses it too.",
+                found.dedupe,
             )
         equal = found.find_equal() if found.dedupe else 0
         if not found.dedupe and (repeats := found.repeats):
             log.info(
-                "%d requests are equal to another one: dedupe=True would ask each of these once.", repeats
+                "Requests that are equal to another one: %d. dedupe=True would send them only once.", repeats
             )
         log.info(
-            "Of %d requests %d are answered by earlier results%s; %d are to be asked.",
+            "Of %d requests, earlier results answer %d%s. To be submitted: %d.",
             found.ledger.rows,
             len(found.places),
-            f" and {equal} are equal to another" if found.dedupe else "",
+            f", and {equal} are equal to another one" if found.dedupe else "",
             found.left,
         )
         return found
@@ -119,7 +120,7 @@ class Search:
             named = ", ".join(missing) or "any that reuse names"
             msg = (
                 f"Earlier results are not there: {named}. Nothing was sent and nothing is billed. Give others, or "
-                "missing_ok=True to ask all requests where there are none."
+                "missing_ok=True to submit all requests if there are none."
             )
             raise InputError(msg)
         found.rows.flush()
@@ -127,10 +128,10 @@ class Search:
         if missing:
             log.info("There are no earlier results at %s.", ", ".join(missing))
         for uri, rows in reused.by_uri.items():
-            log.info("%d rows of %s are used again.", rows, uri)
+            log.info("Rows of %s that are used again: %d.", uri, rows)
         if reused.unfit:
             log.info(
-                "%d earlier answers are not what answers are to be today; their requests are asked.",
+                "Earlier answers that do not meet today's settings: %d. Their requests will be submitted.",
                 reused.unfit,
             )
 

@@ -87,7 +87,7 @@ def read(uri: str, client: GenAIBatchClient, stack: ExitStack, requests: int | N
     except (DecodeError, ValueError, KeyError, TypeError):
         good = False
     if not good:
-        log.warning("%s is not whole, so what it said of earlier results is found anew.", uri)
+        log.warning("%s is incomplete, so earlier results are searched again.", uri)
         return None
     parts = []
     for length in (head["ledger"], head["rows"]):

@@ -367,5 +367,5 @@ def _refuse(problems: list[str]) -> None:
     if len(problems) > 1:
         numbered = "; ".join(f"({number}) {each}" for number, each in enumerate(problems, 1))
         said = f"{len(problems)} things are wrong: {numbered}"
-    msg = f"{said[0].upper() + said[1:]}. Nothing was asked, and no model is billed."
+    msg = f"{said[0].upper() + said[1:]}. Nothing was sent, and no model is billed."
     raise InputError(msg)
