@@ -53,7 +53,7 @@ def _named(name: str, read: Callable[[HttpAnswer], BatchJob]) -> Callable[[HttpA
         job = read(answer)
         # Vertex AI writes the project by name or by number.
         if job.name.rpartition("/")[2] != name.rpartition("/")[2]:
-            msg = f"status {answer.status} with an answer about {job.name[:80]!r}, where {name} was asked for"
+            msg = f"status {answer.status} with an answer about {job.name[:80]!r} instead of {name}"
             raise UnreadableAnswer(msg)
         return job
 

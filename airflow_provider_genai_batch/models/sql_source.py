@@ -8,7 +8,7 @@ from airflow_provider_genai_batch.models.base import Noun
 
 
 class SqlSource(Noun):
-    """A query whose rows are asked about, as ``src`` with ``prompt``. Each field may be a template."""
+    """A query whose rows become requests, as ``src`` with ``prompt``. Each field may be a template."""
 
     conn_id: str
     """The Airflow connection of the database: any whose hook speaks DB-API."""

@@ -65,7 +65,7 @@ def test_an_error_of_a_row_is_read_also_where_its_status_is_an_object(either: Ei
 )
 def test_an_answer_about_something_else_says_nothing_of_the_job(either: Either, said: bytes) -> None:
     for call in (either.client.calls.look, either.client.calls.get):
-        with pytest.raises(UnreadableAnswer, match="was asked for"):
+        with pytest.raises(UnreadableAnswer, match="instead of"):
             call("42" if either.vertex else "batches/one").read(HttpAnswer(200, {}, said))
 
 

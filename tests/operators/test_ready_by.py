@@ -28,8 +28,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no timezone": ({"ready_by": datetime(2026, 11, 29, 6)}, "has no timezone. Write it with one"),  # noqa: DTZ001
     "no timezone as text": ({"ready_by": "2026-11-29T06:00"}, "has no timezone"),
     "no moment": ({"ready_by": "six"}, 'Write a time of day ("06:00")'),
-    "no time of day": ({"ready_by": "25:00"}, "no moment"),
-    "seconds": ({"ready_by": 3600}, "no moment"),
+    "no time of day": ({"ready_by": "25:00"}, "not a time"),
+    "seconds": ({"ready_by": 3600}, "not a time"),
     "before the interval's end": ({"ready_by": timedelta(hours=-1)}, "not after the data interval"),
     "no tier": ({"ready_by": ReadyBy("06:00", then=["priority"])}, "['flex', 'standard']"),
     "a tier twice": ({"ready_by": ReadyBy("06:00", then=["flex", "flex"])}, "then is"),

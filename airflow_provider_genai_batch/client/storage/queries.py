@@ -96,8 +96,7 @@ class Queries:
     def __init__(self, config: ClientConfig, auth: Auth) -> None:
         if not can_ask():
             msg = (
-                "Asking about the rows of a table in BigQuery needs Google's client: install "
-                "airflow-provider-genai-batch[bigquery]."
+                "Statements in BigQuery need Google's client: install airflow-provider-genai-batch[bigquery]."
             )
             raise UnsupportedError(msg)
         if not config.project:

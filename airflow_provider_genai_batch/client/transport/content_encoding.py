@@ -25,7 +25,7 @@ def decoder(encoding: str) -> Plain | Gunzip:
         return Plain()
     if name in ("gzip", "x-gzip"):
         return Gunzip()
-    msg = f"the answer is encoded as {encoding}, which was not asked for"
+    msg = f"the answer is encoded as {encoding}, which the request does not accept"
     raise TransportError(msg)
 
 

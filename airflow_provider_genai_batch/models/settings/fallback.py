@@ -57,7 +57,7 @@ def _read(value: Any) -> Fallback:
         return Fallback(tier=value) if value in LADDER else Fallback(model=value)
     if isinstance(value, Mapping) and value and set(value) <= set(Fallback.model_fields):
         return Fallback(**value)
-    msg = f"fallbacks: {value!r} is none. {_WRITE}"
+    msg = f"fallbacks: {value!r} is not a fallback. {_WRITE}"
     raise ConfigurationError(msg)
 
 
@@ -74,7 +74,7 @@ def check_fallbacks(name: str, value: Any) -> None:
     for one in found:
         for field in ("model", "conn_id"):
             if not isinstance(getattr(one, field), (str, type(None))) or getattr(one, field) == "":
-                msg = f"{name}: {field} is {getattr(one, field)!r}, which is no name. {_WRITE}"
+                msg = f"{name}: {field} is {getattr(one, field)!r}, which is not a name. {_WRITE}"
                 raise ConfigurationError(msg)
         if one.tier not in {tier.value for tier in Tier}:
             msg = f"{name}: tier is {one.tier!r}; it is {', '.join(tier.value for tier in Tier)}."
@@ -84,8 +84,8 @@ def check_fallbacks(name: str, value: Any) -> None:
             raise ConfigurationError(msg)
         if one.at_once and one.conn_id is not None:
             msg = (
-                f"{name}: {one.tier!r} at the connection {one.conn_id!r}: calls that answer at once go through the "
-                "task's own connection. Leave one of both out."
+                f"{name}: {one.tier!r} at the connection {one.conn_id!r}: immediate calls go through the task's own "
+                "connection. Leave the tier or the connection out."
             )
             raise ConfigurationError(msg)
     _check_order(name, found)

@@ -146,10 +146,10 @@ def _read_at(at: Any) -> datetime | time | timedelta | None:
         try:
             at = datetime.fromisoformat(text.replace("Z", "+00:00"))
         except ValueError:
-            msg = f"ready_by is {text!r}, which is no moment. {_WRITE}"
+            msg = f"ready_by is {text!r}, which is not a time. {_WRITE}"
             raise ConfigurationError(msg) from None
     if not isinstance(at, datetime):
-        msg = f"ready_by is {at!r}, which is no moment. {_WRITE}"
+        msg = f"ready_by is {at!r}, which is not a time. {_WRITE}"
         raise ConfigurationError(msg)
     if at.tzinfo is None or at.utcoffset() is None:
         msg = (

@@ -78,7 +78,7 @@ class UsageLedger:
         self.shares |= tally.shares
         try:
             self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
-        except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
+        except Exception as error:  # noqa: BLE001 - a price list may raise anything; the rows are paid for
             self.cost = None
             log.warning("The cost is not known: %s: %s", type(error).__name__, printable(str(error)))
         if not tally.shares:

@@ -221,7 +221,7 @@ class _Preflight:
         if len({where.lower() for where in places.values()}) > 1:
             said = ", ".join(f"{dataset} is in {where}" for dataset, where in places.items())
             problems.append(
-                f"src, staging and dest are in several locations, and a statement runs in one: {said}"
+                f"src, staging and dest are in several locations, but a statement runs in one: {said}"
             )
         elif places and (said := self._elsewhere(next(iter(places.values())))):
             problems.append(said)
@@ -319,7 +319,7 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
     twice = total - int(found["without_key"]) - int(found["distinct_keys"])
     if twice > 0:
         problems.append(
-            f"the key ({keys}) is not unique: {twice} of {total} rows have one that another row has, too. Name more "
+            f"the key ({keys}) is not unique: {twice} of {total} rows have the same key as another row. Name more "
             "columns, or leave key out"
         )
     for number, column in enumerate(rows.needed):
@@ -332,15 +332,15 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
         if found[f"empty_{number}"] and not any(found[f"null_{rows.needed.index(one)}"] for one in columns):
             problems.append(
                 f"{found[f'empty_{number}']} of {total} rows have nothing but blanks in {', '.join(columns)}, and "
-                "nothing else stands in that part of the prompt: leave them out by where, or write words around it"
+                "that part of the prompt has no other text: leave them out by where, or add words to the prompt"
             )
     for number, file in enumerate(rows.files):
         if found[f"file_{number}"] and not any(
             found[f"null_{rows.needed.index(one)}"] for one in file.columns
         ):
             problems.append(
-                f"{found[f'file_{number}']} of {total} rows have no gs:// address in {', '.join(file.columns)}, where "
-                "a file is to be, and one would fail the whole job: leave them out by where"
+                f"{found[f'file_{number}']} of {total} rows have no gs:// address in {', '.join(file.columns)}, which "
+                "the prompt needs for a file, and one would fail the whole job: leave them out by where"
             )
     _refuse(problems)
 
