@@ -79,17 +79,17 @@ ratios, in brackets the least and the most, and each side's median run. Memory i
 landed its first thousand rows.
 """
 _OTHERS = """\
-Beside the least that it can cost: to download the same bytes and decode them by msgspec as typed objects, and to do
-nothing with them.
+For comparison, the least that landing can cost: download the same bytes, decode them with msgspec into typed objects,
+and do nothing with them.
 """
 _PLAIN = "The same answers, landed by this package in other ways; `.jsonl.gz` with the extra `gzip`:\n"
 _DECODED = "downloaded and decoded"
 _PARTS = """\
-What a plain row costs in this package, by parts, in µs (the quickest of many turns over one block of lines in memory,
-on a busy machine): 1.0 to decode it, 0.35 to make its typed row and to count what the row leaves out, 0.25 for its key,
-0.35 to write it as JSON, 0.2 for the checksum in the manifest, and 0.1 to split lines. To download it costs about as
-much as to decode it. So landing costs more than 1.3 times the download and the decoding, which was the target, as long
-as rows are counted, written as JSON and have a checksum. A structured answer adds about 1.2 where its type is plain,
-and 3 where Pydantic has to make an instance of it. A row in Parquet has no JSON, but zstd takes about 2 for its text.
+The CPU time of a plain row in this package, by parts, in µs (the quickest of many turns over one block of lines in
+memory, on a busy machine): 1.0 to decode it, 0.35 to make its typed row and to count what the row leaves out, 0.25 for
+its key, 0.35 to write it as JSON, 0.2 for the checksum in the manifest, and 0.1 to split lines. Downloading it costs
+about as much as decoding it. The target was 1.3 times the download and the decoding; landing costs more than that as
+long as rows are counted, written as JSON and have a checksum. A structured answer adds about 1.2 if its type is plain,
+and 3 if Pydantic has to make an instance of it. A row in Parquet has no JSON, but zstd takes about 2 for its text.
 ISA-L takes 1.5 to compress a row, zlib-ng 2 to 4, and zlib 9 at the level used without the extra.
 """

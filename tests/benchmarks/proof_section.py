@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.benchmarks.page import table
 
-HEADING = "A large job that does not go well"
+HEADING = "A large job with failed rows"
 LARGE = "Ten million rows in one task"
 
 
@@ -68,10 +68,10 @@ def _counts(said: Mapping[str, Any]) -> str:
 
 
 _TEXT = """\
-`python -m tests.benchmarks.proof` has the operator ask {first:,} requests of the emulator. One row in a hundred fails,
-three keys have two rows, five have none, and the rows are shuffled. With `retry_failed_rows=1` a second job asks those
-{second:,} again, and one in ten of them fails for good. Then a program that only reads JSON counts the file:
-each key is there once, {again:,} rows are from the second round, and the manifest agrees with the file.
+`python -m tests.benchmarks.proof` lets the operator submit {first:,} requests to the emulator. One row in a hundred
+fails, three keys have two rows, five have none, and the rows are shuffled. With `retry_failed_rows=1` a second job
+submits those {second:,} again, and one in ten of them fails for good. Then a program that only reads JSON counts the
+file: each key is there once, {again:,} rows are from the second round, and the manifest agrees with the file.
 
 The task's process, from reading the input to the manifest, needed {us:.1f} µs of CPU time a row and {seconds:.0f} s by
 the clock, and grew by {growth:.0f} MB ({machine}).
@@ -80,12 +80,12 @@ the clock, and grew by {growth:.0f} MB ({machine}).
 _LARGE = """\
 `python -m tests.benchmarks.proof --rows 10000000 --jobs 50` makes this section, here of {rows:,} rows in {number} jobs.
 One row in a hundred fails, three keys have two rows, five have none, and the rows of each job are shuffled. A second
-round asks those {second:,} again, and one in ten of them fails for good. Each key is in the file once, and {again:,}
-rows are from the second round.
+round submits those {second:,} again, and one in ten of them fails for good. Each key is in the file once, and
+{again:,} rows are from the second round.
 
 The task's process needed {us:.1f} µs of CPU time a row and {seconds:.0f} s by the clock, and grew by {growth:.0f} MB.
-It had at most {spooled:,.0f} MB in temporary files and {files} files open at once. The emulator is another process,
-whose time the clock has and the CPU time has not ({machine}). The phases are the package's own [spans](traces.md);
+It had at most {spooled:,.0f} MB in temporary files and {files} files open at once. The emulator is another process: the
+seconds include its work, the CPU time does not ({machine}). The phases are the package's own [spans](traces.md);
 `all` is the whole task:
 
 """

@@ -67,7 +67,7 @@ class Matrix:
             "the triggerer's runner process dies": self._runners,
             "the scheduler dies": self._schedulers,
             "supervisors, orphans, connections, troubles": self._chosen,
-            "tasks die at all that they come upon": self._explorations,
+            "tasks die at every step they reach": self._explorations,
         }
         self.unfinished = [*kinds]
         for name, run in kinds.items():

@@ -64,12 +64,12 @@ every victim occurs.
 | Run on | Airflow {version("apache-airflow")}, PostgreSQL, Python {platform.python_version()}, \
 {os.cpu_count()} cores, in {minutes:.0f} minutes |
 {left_out}
-A run ends well if it succeeds, everything that was planned for it happened, there is one paid job, the manifest names
-that job, and each of its 50 rows has landed once.
+A run ends well if it succeeds, all its planned injections happened, there is one paid job, the manifest names that job,
+and each of its 50 rows has landed once.
 
 ## How it is run
 
-Every process is real: API server, scheduler with LocalExecutor, DAG processor, triggerer. A death is SIGKILL.
+Every process is real: API server, scheduler with LocalExecutor, DAG processor, triggerer. A process dies by SIGKILL.
 The operator is not changed for the test. A step is one HTTP call, one call to Airflow, or the publication of the rows.
 A process dies at the first step at which no run of its kind has died before. Runs of a kind are repeated until one of
 them finds no such step. The kinds combine:

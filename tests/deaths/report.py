@@ -8,7 +8,7 @@ from tests.deaths.lives import Life
 from tests.deaths.process import CALLS, LINES
 from tests.deaths.ways import WAYS
 
-TITLE = "## Other ways of asking"
+TITLE = "## Other ways of submitting"
 _HEAD = (
     "| Way | Lives | Deaths | Steps died at | Ended well | Rows lost | Paid twice | At risk |\n"
     "|---|---|---|---|---|---|---|---|\n"
@@ -24,7 +24,7 @@ def section(lives: Sequence[Life], most: int | None = None, before: str = "") ->
         before: what it was; ways that were not looked at keep their lines.
     """
     some = (
-        f" Here it was told to take no more than {most} of these steps in each way, by chance."
+        f" This run took at most {most} of these steps in each way, chosen at random."
         if most
         else ""
     )
@@ -35,20 +35,22 @@ def section(lives: Sequence[Life], most: int | None = None, before: str = "") ->
     return f"""\
 {TITLE}
 
-The task's own code where it asks otherwise than by one job of a file, against the [emulator](emulator.md), with a
-process of its own for each attempt, each wait on the triggerer and each end of a deferral. Airflow is not there; what
-it keeps between processes is kept in files. At a step of its way (a call, a file that is published, a note) the process
-is killed by SIGKILL, and the next one goes on as Airflow would have it: another attempt, or the same wait again.
-`python -m tests.deaths --page docs/reference/crash-matrix.md` kills at the first and the last step of each name, in
-each process, and in lives with up to three deaths by chance, and writes this part;
+The task's own code in runs that need more than one batch job with one file, against the [emulator](emulator.md). Each
+attempt, each wait on the triggerer and each resumption is a process of its own. Airflow does not run here; files keep
+what Airflow would keep between processes. At some step (a call, the publication of a file, a record) SIGKILL ends the
+process, and the next process continues as it would in Airflow: with another attempt, or with the same wait again. A
+*life* is one run of a task with all its processes.
+`python -m tests.deaths --page docs/reference/crash-matrix.md` kills each process at the first and the last step of each
+name, runs further lives with up to three deaths at random steps, and writes this part;
 `make test` runs some of the latter.{some}
 
 {_HEAD}{lines}
-A life ends well if the task succeeds without an attempt that fails by itself; each key has one row, with the answer
-to its own request; nothing is asked that was at hand; no job goes on; and, which is looked at on the Gemini API
-only, nothing is asked again that stood in the journal, and no file of what was at hand is left. *Paid twice* counts
-answers to a request that had one. *At risk* are, for each death where rows are asked at once, the {CALLS} calls
-that were under way here and the {LINES} lines of a part of the journal; in all other ways none is.
+A life ends well if the task succeeds and no attempt fails by itself; each key has one row, with the answer to its own
+request; no request is submitted whose answer was already available; and no job keeps running. On the Gemini API it also
+needs that no request is sent again whose answer is in the journal, and that no file with reused answers is left over.
+*Paid twice* counts answers to requests that already had one. *At risk* counts, for each death in a way with immediate
+calls, the {CALLS} calls that were running and the {LINES} lines of a part of the journal. In all other ways nothing is
+at risk.
 """
 
 

@@ -13,10 +13,10 @@ _HEAD = """# Models
 Which models run in batch jobs, where their requests are read from, where rows are written, and in which locations of
 Vertex AI. A test makes this page from the table in the code, and asks the emulator for a job of each cell.
 
-* **yes**: Google's pages say so.
-* **sent**: they say nothing. The job is sent, with a note in the log; if the service does not support it, it refuses to
-  create it, which costs nothing.
-* **sent, disputed**: they contradict each other; the note says how.
+* **yes**: Google's pages say that it works.
+* **sent**: Google's pages do not mention it. The job is sent, with a note in the log. If the service does not support
+  it, it refuses to create the job, which costs nothing.
+* **sent, disputed**: Google's pages contradict each other, as the note says. The job is sent.
 * **refused**: the task fails before anything is sent, and the error says what to do instead.
 
 Lists and files that are not in Cloud Storage are staged there, so they count as `gs://`.

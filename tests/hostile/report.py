@@ -47,13 +47,13 @@ def section(numbers: range, seen: Counter[str], broken: Sequence[int], *, stoppe
     return f"""\
 {TITLE}
 
-The same operator runs in one process, on a clock that the test moves, against services in memory that mislead it
-wherever Google's documents allow that: lists in any order, with late, stale and deleted entries, with entries of
-others, or with the filter ignored; jobs that cannot be read by their names for 20 seconds; output that comes late and
-shard by shard, with a failed and a good line for one request; a `Date` that is ten minutes off; create calls whose
-answer is lost or nonsense, or that make two jobs. Attempts die or are killed at any step, on workers whose clocks
-differ by up to ten minutes and jump by days. A history follows from its number: `python -m tests.hostile 42` shows
-everything that happens in the 42nd. `make crash` runs 5,000 and writes this part, `make test` runs 300.
+The same operator runs in one process, on a clock that the test moves. The services in memory mislead it wherever
+Google's documents allow that: lists in any order, with late, stale and deleted entries, with entries of others, or with
+the filter ignored; jobs that cannot be read by their names for 20 seconds; output that comes late and shard by shard,
+with a failed and a good line for one request; a `Date` that is ten minutes off; create calls whose answer is lost or
+unreadable, or that create two jobs. Attempts die or are killed at any step, on workers whose clocks differ by up to ten
+minutes and jump by days. The number of a history determines all its events: `python -m tests.hostile 42` shows those of
+history 42. `make crash` runs 5,000 and writes this part; `make test` runs 300.
 
 | | |
 |---|---|
@@ -64,11 +64,12 @@ Earlier, {len(BROKEN_ONCE)} of the first 3,010 broke a promise: because of jobs 
 job's age was measured by two clocks. Both are fixed, except for rounds that follow a job that somebody deleted. Every
 `make test` runs these histories again, and they must break no promise.
 
-The promises in each: no job is created while another job of the same requests is running; no request is asked again
-whose good row can be read; every row that was answered and paid for lands when the task succeeds; nothing that belongs
-to others is cancelled or deleted; no job that is wanted is cancelled before its time; every error says what was billed
-and what the next attempt does; once all troubles are over the task succeeds, and none of its jobs keeps running unless
-a warning has named it. What is not promised is in [Where it ends](../explanation/never-pay-twice.md#where-it-ends).
+Each history must keep these promises: no job is created while another job of the same requests is running; no request
+is submitted again if its good row can be read; every row that was answered and paid for lands when the task succeeds;
+no job or file of others is cancelled or deleted; no wanted job is cancelled before its time; every error says what was
+billed and what the next attempt does; once all troubles are over, the task succeeds, and none of its jobs keeps running
+unless a warning has named it. [Where it ends](../explanation/never-pay-twice.md#where-it-ends) says what is not
+promised.
 """
 
 

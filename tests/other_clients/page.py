@@ -12,17 +12,17 @@ from tests.other_clients.run import Finding
 _HEAD = """# Other people's clients
 
 Clients that know nothing of this package, unchanged and in their newest releases, against the
-[emulator](emulator.md). Each was written by people who have the service, so each is a witness that belongs to neither
-side. A client completes when it has asked three rows, got through everything that it does with a job, and read three
-right answers. Written by `make referees` on {day}.
+[emulator](emulator.md). Each was written by people who use the real service, so each is an independent check of the
+emulator. A client completes if it submits three rows, carries out all its steps with the job, and reads three right
+answers. Written by `make referees` on {day}.
 
 | Client | Service | What is tried | Pointed at the emulator by | Completes |
 |---|---|---|---|---|
 """
 
 _TAIL = """
-*Google's hosts on loopback* is a proxy that has a certificate for each host that it is asked for, and the emulator
-behind it: the client believes that it speaks to `generativelanguage.googleapis.com`. Nothing leaves the machine.
+*Google's hosts on loopback* is a proxy in front of the emulator that has a certificate for each host that a client
+calls: the client believes that it calls `generativelanguage.googleapis.com`. No call leaves the machine.
 
 google-genai for Python is not in this table: its newest release and an older one complete in `make test`, in
 [tests of their own](../../tests/referee/test_sdk_completes.py).

@@ -6,7 +6,7 @@ from textwrap import fill
 
 from tests.reuse_nights.nights import Nights, broken
 
-TITLE = "## Two nights of which a little changes"
+TITLE = "## Two nights with few changes"
 
 
 def section(nights: Nights) -> str:
@@ -15,12 +15,12 @@ def section(nights: Nights) -> str:
     return f"""\
 {TITLE}
 
-With [`reuse`](../how-to/pay-only-for-what-changed.md), a night asks the requests that changed, in jobs cut small,
-of which some rows fail and are asked once more. Its process is killed by SIGKILL at the first step of each name
-that it comes to, and the next one begins from the start, until there is no step left at which none has died. Then a
-third task, without `reuse`, asks all of the second night's requests, and both tables are compared; the model
-answers the same to the same. `python -m tests.reuse_nights {nights.rows} --page docs/reference/crash-matrix.md`
-runs both and writes this; `make test` runs them over hundreds of rows.
+With [`reuse`](../how-to/pay-only-for-what-changed.md), the second night submits only the requests that changed, in
+small jobs. Some of their rows fail and are submitted again. SIGKILL ends its process at the first step of each name,
+and the next process begins from the start, until a process has died at every step. Then a third task, without `reuse`,
+submits all requests of the second night, and both tables are compared; the model gives equal answers to equal requests.
+`python -m tests.reuse_nights {nights.rows} --page docs/reference/crash-matrix.md`
+runs both nights and writes this part; `make test` runs them with hundreds of rows.
 
 | | |
 |---|---|
@@ -28,12 +28,13 @@ runs both and writes this; `make test` runs them over hundreds of rows.
 | Rows that changed | {nights.changed:,} |
 | Answers paid by the first night | {nights.paid[0]:,} |
 | Answers paid by the second night | {nights.paid[1]:,} |
-| Requests of its jobs, with the {nights.failed} that the service failed and that were asked again | {nights.asked:,} |
-| Answers paid by asking all anew | {nights.paid[2]:,} |
+| Requests in its jobs, including the {nights.failed} that failed at the service and were submitted again | \
+{nights.asked:,} |
+| Answers paid by the task without `reuse` | {nights.paid[2]:,} |
 | Requests that the two nights paid twice | {nights.twice} |
-| Rows that differ from those of asking all anew | {len(nights.differ)} |
+| Rows that differ from those of the task without `reuse` | {len(nights.differ)} |
 | Deaths of the second night's processes | {len(nights.deaths)} |
-| Seconds of the first night, of the second with all its deaths, and of asking all anew | \
+| Seconds of the first night, of the second with all its deaths, and of the task without `reuse` | \
 {", ".join(f"{seconds:.0f}" for seconds in nights.seconds)} |
 | Promises broken | {"; ".join(broken(nights)) or "none"} |
 

@@ -139,8 +139,8 @@ makes every figure worse, the small ones most. In brackets: multiples of this pa
 """
 
 _GROWING = """\
-This package alone, from few jobs to many. The service lists at most a hundred jobs a page. Jobs
-of others, newer and older, are in the same list, and nobody watches them.
+This package alone, from few jobs to many. The service lists at most a hundred jobs a page. The list
+also contains newer and older jobs of others, which no trigger watches.
 """
 
 _ENDS = """\

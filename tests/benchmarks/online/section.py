@@ -8,7 +8,7 @@ from tests.benchmarks.meter import machine
 from tests.benchmarks.online.run import CALLS, SIDES, Figures
 from tests.benchmarks.page import table
 
-HEADING = "Asking rows by calls"
+HEADING = "Immediate calls"
 WINDOW_SHARE = 0.6
 """Of all input tokens, what the service takes in a minute by the clock."""
 
@@ -90,7 +90,7 @@ _COSTS = (
 )
 _REFUSALS = ("Asked by", "Answered", "Failed", "Calls", "Refused calls", "Seconds")
 _HEAD = """\
-`python -m tests.benchmarks.online` asks {rows:,} rows of an emulator in another process, with at most {calls} calls at
+`python -m tests.benchmarks.online` sends {rows:,} rows to an emulator in another process, with at most {calls} calls at
 a time; prompts and answers have about 450 characters. The peer is Google's SDK as its users call it: `client.aio`, a
 semaphore around each call, and the SDK's own retries. Each runs in a process of its own, in turns; the cheapest of
 several runs is shown. In brackets: multiples of this package's figure. Times by the clock also depend on the emulator,
@@ -98,7 +98,7 @@ which is written in Python too, and on other load; CPU time is the process's own
 spent in httpx and httpcore. Measured on {machine}, with other load.
 """
 _LIMITED = """\
-The same with a service that takes at most {share:.0%} of the input tokens of all {rows:,} rows in one minute, and
+The same with a service that accepts at most {share:.0%} of the input tokens of all {rows:,} rows in one minute, and
 refuses more with 429 and `RetryInfo`. The runs begin at second {second} of a minute, so each has to wait half a
 minute, once.
 """
