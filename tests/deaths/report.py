@@ -23,11 +23,7 @@ def section(lives: Sequence[Life], most: int | None = None, before: str = "") ->
         most: of the steps of a way at which lives were ended, if not all were.
         before: what it was; ways that were not looked at keep their lines.
     """
-    some = (
-        f" This run took at most {most} of these steps in each way, chosen at random."
-        if most
-        else ""
-    )
+    some = f" This run took at most {most} of these steps in each way, chosen at random." if most else ""
     kept = {line.split(" | ")[0].removeprefix("| "): f"{line}\n" for line in before.splitlines()}
     lines = "".join(
         _line(name, [one for one in lives if one.way.name == name]) or kept.get(name, "") for name in WAYS
