@@ -1,8 +1,8 @@
 """An offline stand-in for Google's batch services: the Gemini Developer API and Vertex AI.
 
-It was written independently from Google's documents and captures of the live services. It is strict about requests,
-and its replies vary wherever a client must cope with it. ``FIDELITY.md`` beside this file says what is faithful,
-simplified and absent.
+It was written independently of the rest of this package, from Google's documents and captures of the live services. It
+is strict about requests, and its replies vary wherever a client must cope with that. ``FIDELITY.md`` beside this file
+says what is faithful, simplified and absent.
 
 In process::
 
@@ -22,33 +22,33 @@ The arguments of ``Emulator``:
 
 * ``directory``: state is kept there and survives a restart, even kill -9. Without it: a temporary
   folder.
-* ``clock``: ``VirtualClock()`` (the default) is real time plus what ``advance`` added;
+* ``clock``: ``VirtualClock()`` (the default) is real time plus the seconds given to ``advance``;
   ``VirtualClock(start=datetime)`` stands still between calls of ``advance``; ``RealClock()`` cannot be
   moved.
-* ``lifecycle``: for every job whose script has none.
+* ``lifecycle``: the lifecycle of every job whose script has none.
 * ``answer``: ``callable(request: dict) -> str | dict``; a string is the text of the answer, a dict with
   ``candidates``, ``promptFeedback`` or ``embedding`` is the whole response, any other dict is answered
   as JSON text; raise ``RowError(code, message, details=())`` to fail the row. Called from worker
   threads.
-* ``api_keys``: the accepted Gemini keys; ``None``: every key but ``bad-key``. On Vertex every bearer
-  token but ``bad-token`` is accepted, unless it was issued here and has expired.
+* ``api_keys``: the accepted Gemini keys; ``None``: every key except ``bad-key``. On Vertex every bearer
+  token except ``bad-token`` is accepted, unless the emulator issued it and it has expired.
 * ``host``, ``port``: where it listens (127.0.0.1, and a free port).
-* ``token_ttl``: seconds for which tokens that were issued here are valid (3600).
+* ``token_ttl``: seconds for which tokens issued by the emulator are valid (3600).
 * ``switches``: ``Switches(...)``, behaviour of the services that documents leave open; can be changed later.
 * ``storage``, ``bigquery``: ``True`` starts the stand-in; pass a started one to share it.
-* Vertex: the service is not allowed to use a bucket whose name contains ``forbidden`` (code 7, late).
+* Vertex: the service has no access to a bucket whose name contains ``forbidden`` (code 7, late).
 
-Lifecycle: how a job moves. A *look* is a get or, unless ``list_counts=False``, an appearance in a list
+Lifecycle: how a job proceeds. A *look* is a get or, unless ``list_counts=False``, an appearance in a list
 page.
 
 * ``Lifecycle(looks=n)``: n looks find it unfinished, the next finds it at its end.
   ``Lifecycle.at_once()`` is n = 0 (the create reply still says PENDING).
 * ``Lifecycle.timed(pending=s, running=s)``: seconds of the clock.
-* ``Lifecycle.stuck(state="PENDING")``: it never ends by itself; the service's own limits still hold
+* ``Lifecycle.stuck(state="PENDING")``: it never ends by itself; the service's own limits still apply
   (Gemini: EXPIRED 48 h after creation; Vertex: EXPIRED after 72 h in the queue, FAILED after 24 h of
   running).
 
-JobScript: how one job goes (all fields optional; rows are named by key, or by index as an int; over
+JobScript: what happens to one job (all fields optional; rows are named by key, or by index as an int; over
 HTTP an index is written "#3").
 
 * ``lifecycle``; ``states``: intermediate states, each seen by at least one look, the last one until the
@@ -84,16 +84,16 @@ HTTP an index is written "#3").
   has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503),
   ``inline_limit`` (bytes of rows from which this happens; None: a gigabyte or a thousand pictures).
 * failed rows of Gemini models: ``status_object`` (their error is an object in ``status``, which only third-party
-  readers expect: captures have ``error`` on the Gemini API, and text in ``status`` on Vertex AI).
+  readers expect; captures show ``error`` on the Gemini API, and text in ``status`` on Vertex AI).
 * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
 * Vertex: ``shards``, ``shard_looks`` and ``shard_seconds`` (gets, or seconds, from one shard to the
   next, after the end), ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
   objects in the output directory). ``emu.script(script, backend=None)`` queues it: the next job created
-  (of that backend) takes it.
+  (of that backend) uses it.
 
-Fault: what goes wrong with one call; ``ticket = emu.faults.add(method, fault)`` queues it per method and
-checks it there (ValueError). Every kind takes ``times=n`` and ``path="..."`` (only requests whose path
-contains this).
+Fault: a failure of one call; ``ticket = emu.faults.add(method, fault)`` queues it for a method and
+raises ValueError if it cannot happen there. Every kind takes ``times=n`` and ``path="..."`` (only requests whose
+path contains this).
 
 * ``Fault.error(status, message="", grpc=None, details=(), headers={}, retry_after=None,
   retry_delay=None, wrapped=False, acted=False)``: an error body; ``retry_delay="28s"`` adds RetryInfo,
@@ -106,9 +106,9 @@ contains this).
   ``ticket.release()``.
 * ``Fault.redirect(url)``: 307 elsewhere.
 * ``Fault.ignored_filter()``: a list with a filter answers as if it had none; ``Fault.twice()``: one
-  create makes two jobs and answers the second; ``Fault.oldest_first()``: a list in the other order;
-  ``Fault.same_token()``: a page names itself as the next; ``Fault.misnamed(name)``: a create answers 200
-  with a name that is no job's.
+  create call makes two jobs and returns the second; ``Fault.oldest_first()``: a list in reverse order;
+  ``Fault.same_token()``: a page names itself as the next; ``Fault.misnamed(name)``: a create call answers 200
+  with a name that no job has.
 * files.upload only: ``Fault.no_status_header()``, ``Fault.lost_chunk()`` (bytes thrown away, connection
   dropped), ``Fault.lost_final_reply()``.
 
@@ -125,17 +125,18 @@ model, kind`` ("generate" or "embed"), ``labels, input, rows {total, succeeded, 
 live`` (neither ended nor deleted), ``cancel_requested, deleted, error, output, created, ended`` (seconds).
 Oldest first; reading it does not count as a look.
 
-``emu.capacity = Capacity(...)``: the limits of online calls from then on: ``minute_tokens``, ``day_requests``,
+``emu.capacity = Capacity(...)``: sets the limits of online calls: ``minute_tokens``, ``day_requests``,
 ``spend_tokens``, ``cap_tokens`` (429 in four shapes), ``slots``, ``spells`` {tier: (seconds served, seconds shed)},
-``seconds`` (504 for callers that give less), ``latency`` (real seconds in a slot), ``tier_on_vertex``. A hang is
-``Fault.hold()``; 499, 500 and an eviction on the way are ``Fault.error(status, acted=True)``.
+``seconds`` (504 for callers with a shorter timeout), ``latency`` (real seconds in a slot), ``tier_on_vertex``. Use
+``Fault.hold()`` for a call that hangs, and ``Fault.error(status, acted=True)`` for 499, 500 and evictions of a running
+call.
 
-``emu.force(name, state, error=None)`` puts a job into a state by hand; ``emu.storage`` and
-``emu.bigquery`` are the stand-ins, ``emu.storage_url`` and ``emu.bigquery_url`` where they listen.
+``emu.force(name, state, error=None)`` sets the state of a job; ``emu.storage`` and
+``emu.bigquery`` are the stand-ins, ``emu.storage_url`` and ``emu.bigquery_url`` are their addresses.
 
 ``emu.requests``: dicts with ``method`` (None for an unknown path), ``verb, path, query, headers``
 (redacted), ``has_api_key, has_key_query, has_bearer, body_size, body`` (parsed, small JSON only),
-``status`` (None: dropped), ``fault`` (its kind). ``emu.clear_requests()`` forgets them.
+``status`` (None: dropped), ``fault`` (its kind). ``emu.clear_requests()`` deletes them.
 
 Leaving the context raises ``Unspent`` (an AssertionError), which names unused faults and scripts, unless
 another exception is already being raised.

@@ -1,6 +1,6 @@
-"""How much calls may ask for, and what they have asked for so far: windows, spells of shedding, caps, queues.
+"""Limits of calls, and what they have used so far: quotas per time, periods of load shedding, caps and queues.
 
-Numbers of quotas are not published any more, so there are none unless a test sets them.
+Google no longer publishes the numbers of its quotas, so there are no limits unless a test sets them.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ _MIDNIGHT_PACIFIC = 8 * 3600
 
 @dataclass(frozen=True)
 class Capacity:
-    """What calls meet; it holds until it is changed. ``None``: no limit.
+    """The limits of calls, valid until they are changed. ``None``: no limit.
 
     Attributes:
-        minute_tokens: Input tokens that a model takes in a minute by the clock (Gemini API).
-        day_requests: Requests that a model takes in a day of California (Gemini API).
-        spend_tokens: Tokens, in and out, that a project may be served in any ten minutes (Gemini API), in place of
+        minute_tokens: Input tokens that a model accepts in a minute of the clock (Gemini API).
+        day_requests: Requests that a model accepts in a day in California (Gemini API).
+        spend_tokens: Input and output tokens that a project may use in any ten minutes (Gemini API). It stands for
             the dollars that the service counts.
-        cap_tokens: Tokens, in and out, after which the monthly spending cap is reached (Gemini API).
-        slots: Calls that a model has room for at a time; one more is refused as for want of capacity.
-        spells: By tier, seconds of serving and of shedding in turn, by the clock from its first call on; ``(0, 1)``
-            always sheds.
-        seconds: How long an answer takes, against which ``X-Server-Timeout`` is held; no call waits for it.
+        cap_tokens: Input and output tokens after which the monthly spending cap is reached (Gemini API).
+        slots: Calls that a model can serve at a time; one more is refused for lack of capacity.
+        spells: By tier, the seconds of serving and of shedding in turn, on the clock from the tier's first call on;
+            ``(0, 1)`` always sheds.
+        seconds: How long an answer takes, which is compared with ``X-Server-Timeout``; no call waits this long.
         latency: Real seconds that every call stays in its slot.
-        enqueued_tokens: Tokens that a model's batches may ask for which have not ended (Gemini API); the batch that
-            would be over it is refused at create. A token is four bytes of input here; what the service counts is not
-            known.
-        tier_on_vertex: Whether Vertex AI passes over a tier in the body, which its reference does not have, instead
-            of refusing it.
+        enqueued_tokens: Tokens in all batches of a model that have not ended (Gemini API); a batch that would exceed
+            this is refused at create. A token is four bytes of input here; it is not known how the service counts.
+        tier_on_vertex: Whether Vertex AI ignores a tier in the body, which its reference does not have, instead of
+            refusing it.
     """
 
     minute_tokens: int | None = None
@@ -55,10 +54,10 @@ class Capacity:
     tier_on_vertex: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Refuse impossible values.
 
         Raises:
-            ValueError: A tier nobody knows, a negative number, or a value of another kind.
+            ValueError: An unknown tier, a negative number, or a value of another type.
         """
         for one in fields(self):
             value = getattr(self, one.name)
@@ -76,10 +75,10 @@ class Capacity:
         return {**asdict(self), "spells": {tier: list(pair) for tier, pair in self.spells.items()}}
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """Return these with some set anew.
+        """Return a copy with some limits changed.
 
         Raises:
-            ValueError: There is no such limit, or a value cannot be one.
+            ValueError: There is no such limit, or a value is impossible.
         """
         known = {one.name for one in fields(self)}
         if unknown := set(values) - known:
@@ -103,10 +102,10 @@ def _spell(tier: str, pair: Any) -> tuple[float, float]:
 
 
 class Usage:
-    """What has been asked for and served since the start."""
+    """The tokens and requests that were used since the start."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with no usage."""
         self._lock = threading.Lock()
         self._minutes: dict[tuple[str, int], int] = {}
         self._days: dict[tuple[str, int], int] = {}
@@ -116,7 +115,7 @@ class Usage:
         self._began: dict[str, int] = {}
 
     def shed(self, capacity: Capacity, tier: str, now_ns: int) -> bool:
-        """Whether a tier is in a spell of shedding."""
+        """Return whether a tier is shedding load now."""
         if tier not in capacity.spells:
             return False
         served, shed = capacity.spells[tier]
@@ -125,18 +124,18 @@ class Usage:
         return (now_ns - began) / NANOSECONDS % (served + shed) >= served
 
     def wait_for_minute(self, model: str, asked: int, most: int, now_ns: int) -> float:
-        """Count input tokens in this minute; return the seconds until the next if they are too many, else 0."""
+        """Count input tokens in this minute; return the seconds until the next minute if too many, else 0."""
         minute, into = divmod(now_ns, _MINUTE * NANOSECONDS)
         with self._lock:
             used = self._minutes.get((model, minute), 0)
-            # What is larger than a whole minute's could never be served; the service's word on it is not known.
+            # A request above the limit of a whole minute could never be served. How the service answers is not known.
             if used and used + asked > most:
                 return _MINUTE - into / NANOSECONDS
             self._minutes[model, minute] = used + asked
         return 0.0
 
     def wait_for_day(self, model: str, most: int, now_ns: int) -> float:
-        """Count a request in this day; return the seconds until the next if it is one too many, else 0."""
+        """Count a request in this day; return the seconds until the next day if it is one too many, else 0."""
         day, into = divmod(now_ns - _MIDNIGHT_PACIFIC * NANOSECONDS, _DAY * NANOSECONDS)
         with self._lock:
             used = self._days.get((model, day), 0)
@@ -154,11 +153,11 @@ class Usage:
 
     @property
     def billed(self) -> int:
-        """All tokens served."""
+        """The number of all tokens served."""
         return self._billed
 
     def serve(self, tokens: int, now_ns: int) -> None:
-        """Count tokens, in and out, that were served."""
+        """Count input and output tokens that were served."""
         with self._lock:
             self._billed += tokens
             self._spent.append((now_ns, tokens))

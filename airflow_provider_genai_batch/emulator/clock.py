@@ -13,7 +13,7 @@ NANOSECONDS = 1_000_000_000
 
 
 class Clock:
-    """Real time, which nobody can move."""
+    """Real time, which cannot be moved."""
 
     def now_ns(self) -> int:
         """Return nanoseconds since 1970."""
@@ -39,7 +39,7 @@ class Clock:
 
 
 class RealClock(Clock):
-    """Real time under the name that says so."""
+    """Real time, under an explicit name."""
 
 
 class VirtualClock(Clock):
@@ -49,7 +49,7 @@ class VirtualClock(Clock):
         """Start at a moment and stand still there, or run along with real time.
 
         Args:
-            start: Aware moment to stand still at; ``None`` runs with real time.
+            start: Aware moment at which the clock stands still; ``None``: it runs with real time.
         """
         self._frozen_ns = None if start is None else int(start.timestamp() * NANOSECONDS)
         self._offset_ns = 0
@@ -70,7 +70,7 @@ class VirtualClock(Clock):
         """Move the clock ahead.
 
         Raises:
-            ValueError: Clocks do not go back.
+            ValueError: The seconds are negative.
         """
         if seconds < 0:
             message = "a clock does not go back"
@@ -81,18 +81,18 @@ class VirtualClock(Clock):
             listener()
 
     def restore(self, offset_ns: int) -> None:
-        """Take up an offset kept from an earlier life."""
+        """Restore an offset that an earlier process kept."""
         with self._lock:
             self._offset_ns = max(self._offset_ns, offset_ns)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called after every move; return what ends that."""
+        """Call a function after every move; return a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
 
 def nanos_text(at_ns: int) -> str:
-    """Spell a time as the Gemini API does: RFC 3339, Z, nine digits."""
+    """Format a time as the Gemini API does: RFC 3339, Z, nine digits."""
     whole, fraction = divmod(at_ns, NANOSECONDS)
     moment = datetime.fromtimestamp(whole, tz=timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
@@ -100,12 +100,12 @@ def nanos_text(at_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def micros_text(at_ns: int) -> str:
-    """Spell a time as Vertex AI does: RFC 3339, Z, six digits."""
+    """Format a time as Vertex AI does: RFC 3339, Z, six digits."""
     whole, fraction = divmod(at_ns, NANOSECONDS)
     moment = datetime.fromtimestamp(whole, tz=timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction // 1000:06d}Z"
 
 
 def http_text(at_ns: int) -> str:
-    """Spell a time as HTTP does: whole seconds, those begun (RFC 9110, 5.6.7)."""
+    """Format a time as HTTP does: rounded down to whole seconds (RFC 9110, 5.6.7)."""
     return format_datetime(datetime.fromtimestamp(at_ns // NANOSECONDS, tz=timezone.utc), usegmt=True)

@@ -34,18 +34,18 @@ STAGING_BUCKET = "emulator-staging"
 
 
 class Unspent(AssertionError):
-    """Faults or scripts that no call used: the test did not do what it says."""
+    """No call used some faults or scripts, so the test did not do what it says."""
 
     def __init__(self, left: list[str]) -> None:
-        """Name them."""
+        """Name the unused faults and scripts."""
         super().__init__("never happened: " + "; ".join(left))
         self.left = left
 
 
 class Emulator:
-    """Gemini, Files, Vertex AI and a token endpoint on one port; the package's docstring is its manual."""
+    """Gemini, Files, Vertex AI and a token endpoint on one port. The docstring of the package is the manual."""
 
-    def __init__(  # noqa: PLR0913 - each is a choice of its own, all are by name
+    def __init__(  # noqa: PLR0913 - independent, keyword-only choices
         self,
         *,
         port: int = 0,
@@ -60,7 +60,7 @@ class Emulator:
         token_ttl: int = 3600,
         switches: Switches | None = None,
     ) -> None:
-        """Choose how it behaves; nothing runs before ``start``."""
+        """Set how the emulator behaves; nothing runs before ``start``."""
         self._port = port
         self._host = host
         self._directory = None if directory is None else Path(directory)
@@ -75,7 +75,7 @@ class Emulator:
         self.url = ""
 
     def start(self) -> Self:
-        """Start the stand-ins and serve; return when ready."""
+        """Start the stand-ins and the server; return when they are ready."""
         with ExitStack() as stack:
             folder = self._directory
             if folder is None:
@@ -104,7 +104,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop everything that was started here."""
+        """Stop everything that ``start`` has started."""
         running, self._running = self._running, None
         if running is not None:
             running.close()
@@ -116,10 +116,10 @@ class Emulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Stop, and complain of what never happened unless something else went wrong already.
+        """Stop, and report unused faults and scripts, unless another exception is already being raised.
 
         Raises:
-            Unspent: Faults or scripts are left.
+            Unspent: Some faults or scripts were not used.
         """
         left = [str(ticket) for ticket in self.faults.unspent]
         left += [f"script {script.to_json()}" for _, script in self._world.scripts]
@@ -141,7 +141,7 @@ class Emulator:
 
     @property
     def date_skew(self) -> float:
-        """Seconds by which the ``Date`` of replies is ahead of the clock that times of jobs are of; may be set."""
+        """Seconds by which the ``Date`` of replies is ahead of the clock of job times; may be set."""
         return self._world.date_skew
 
     @date_skew.setter
@@ -150,7 +150,7 @@ class Emulator:
 
     @property
     def switches(self) -> Switches:
-        """What is decided about the services as a whole; may be set."""
+        """Choices about the services as a whole; may be set."""
         return self._world.switches
 
     @switches.setter
@@ -159,7 +159,7 @@ class Emulator:
 
     @property
     def capacity(self) -> Capacity:
-        """What online calls meet; may be set, and holds from then on."""
+        """The limits of online calls; may be set, and applies from then on."""
         return self._world.capacity
 
     @capacity.setter
@@ -168,12 +168,12 @@ class Emulator:
 
     @property
     def storage_url(self) -> str:
-        """Where the stand-in for Cloud Storage listens; empty without one."""
+        """The address of the stand-in for Cloud Storage; empty without one."""
         return self._stand_ins.storage_url
 
     @property
     def bigquery_url(self) -> str:
-        """Where the stand-in for BigQuery listens; empty without one."""
+        """The address of the stand-in for BigQuery; empty without one."""
         return self._stand_ins.bigquery_url
 
     @property
@@ -188,20 +188,20 @@ class Emulator:
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
-        """Snapshots of every job there ever was, oldest first."""
+        """Snapshots of all jobs that were ever created, oldest first."""
         return self._world.snapshot()
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """What was asked, oldest first."""
+        """All requests, oldest first."""
         return self._world.requests.snapshot()
 
     def clear_requests(self) -> None:
-        """Forget what was asked."""
+        """Delete the list of requests."""
         self._world.requests.clear()
 
     def script(self, script: JobScript, backend: str | None = None) -> None:
-        """Queue a script: the next job created (of that backend) takes it."""
+        """Queue a script: the next job created (of that backend) uses it."""
         with self._world.lock:
             self._world.scripts.append((backend, script))
 
@@ -209,7 +209,7 @@ class Emulator:
         """Put a job into a state.
 
         Raises:
-            ValueError: No such job, or it has ended.
+            ValueError: There is no such job, or it has ended.
         """
         force(self._world, name, state, error)
 
@@ -223,10 +223,10 @@ class Emulator:
         return info
 
     def connection(self, backend: str) -> dict[str, Any]:
-        """Return the fields of an Airflow connection to this emulator; over BigQuery, with an account for that.
+        """Return the fields of an Airflow connection to this emulator; with BigQuery, it has an account for that.
 
         Raises:
-            ValueError: Neither ``gemini`` nor ``vertex``.
+            ValueError: The backend is neither ``gemini`` nor ``vertex``.
         """
         base: dict[str, Any] = {"conn_type": "genai_batch", "host": self.url}
         if backend == "gemini":

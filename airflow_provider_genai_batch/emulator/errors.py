@@ -20,11 +20,11 @@ STATUS_OF_HTTP: Mapping[int, str] = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-"""The google.rpc.Code name that goes with an HTTP status when nothing else is said."""
+"""The default google.rpc.Code name of each HTTP status."""
 
 
 class ApiError(Exception):
-    """A refusal that the caller sees as an HTTP error."""
+    """An error that the caller sees as an HTTP error."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ApiError(Exception):
         details: Iterable[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Remember what to answer.
+        """Set the answer.
 
         Args:
             code: HTTP status.

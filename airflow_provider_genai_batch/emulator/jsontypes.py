@@ -16,7 +16,7 @@ JsonObject: TypeAlias = dict[str, Any]
 """A JSON object."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
-"""Made once, as making one costs more than a small answer. Cells of tables, such as dates, become text."""
+"""Created once, because creating one costs more than a small answer. Table cells such as dates become text."""
 
 _CAPITAL = re.compile(r"[A-Z]")
 _UNDERSCORED = re.compile(r"_([a-z0-9])")
@@ -24,13 +24,13 @@ _UNDERSCORED = re.compile(r"_([a-z0-9])")
 
 @lru_cache(maxsize=1024)
 def camel(name: str) -> str:
-    """Spell a field the way Google's replies do (``fileName``)."""
+    """Return the name of a field as in Google's replies (``fileName``)."""
     return _UNDERSCORED.sub(lambda found: found.group(1).upper(), name)
 
 
 @lru_cache(maxsize=1024)
 def snake(name: str) -> str:
-    """Spell a field the way the protos do (``file_name``)."""
+    """Return the name of a field as in the protos (``file_name``)."""
     return _CAPITAL.sub(lambda found: "_" + found.group(0).lower(), name)
 
 
@@ -38,7 +38,7 @@ def field(obj: JsonObject, name: str) -> Json:
     """Read a field in either spelling, as proto3's JSON form allows; null means absent.
 
     Args:
-        obj: The object as it came.
+        obj: The object as received.
         name: The lowerCamel spelling.
     """
     value = obj.get(name)
@@ -49,7 +49,7 @@ def known_only(obj: Json, allowed: Iterable[str], where: str) -> JsonObject:
     """Return the object with lowerCamel names, or refuse it as Google's JSON parser does.
 
     Raises:
-        ApiError: Not an object, an unknown name, or one field in both spellings.
+        ApiError: The value is not an object, has an unknown name, or has one field in both spellings.
     """
     if not isinstance(obj, dict):
         message = f"Invalid value at '{where}': expected an object."
@@ -80,10 +80,10 @@ def violation(where: str, text: str) -> JsonObject:
 
 
 def words(text: str) -> frozenset[str]:
-    """Return the words of a text; lists of field names read best as text."""
+    """Return the words of a text, so that lists of field names can be written as text."""
     return frozenset(text.split())
 
 
 def dumps(value: Json) -> bytes:
-    """Write compact UTF-8 JSON; half of a surrogate pair stays the escape that it was."""
+    """Write compact UTF-8 JSON. Half of a surrogate pair is written as an escape, as it was received."""
     return _ENCODER.encode(value).encode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What online calls of both services have in common: reading, admission to a model, refusals as HTTP."""
+"""The common parts of online calls to both services: reading, admission to a model, refusals as HTTP errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def body_of(call: Call) -> JsonObject:
     """Return the body.
 
     Raises:
-        ApiError: 400 if it is too large or no object.
+        ApiError: 400 if it is too large or not an object.
     """
     call.query()
     raw = await call.body(LARGEST_BODY)
@@ -41,10 +41,10 @@ async def body_of(call: Call) -> JsonObject:
 
 
 def checked(backend: str, message: str, value: Any, where: str = "") -> None:
-    """Refuse unknown fields and values of another kind.
+    """Refuse unknown fields and values of another type.
 
     Raises:
-        ApiError: 400 with a violation for each.
+        ApiError: 400, with a violation for each of them.
     """
     found = violations(check(backend, message, value), where, _PACKAGES[backend])
     if found:
@@ -53,10 +53,10 @@ def checked(backend: str, message: str, value: Any, where: str = "") -> None:
 
 
 def timeout_of(call: Call) -> int:
-    """Return the seconds that a caller gives the server.
+    """Return the timeout in seconds that a caller gives the server.
 
     Raises:
-        ApiError: 400 for fewer than ten, or for what is no number.
+        ApiError: 400 for fewer than ten seconds, or for a value that is not a number.
     """
     given = call.request.headers.get("x-server-timeout", str(_USUAL_TIMEOUT))
     if not given.isdigit():
@@ -71,7 +71,7 @@ def timeout_of(call: Call) -> int:
 
 
 def asked_text(request: JsonObject) -> str:
-    """Return the text that a request gives a model to read."""
+    """Return the text of a request that the model reads."""
     contents = request.get("contents") or request.get("content") or []
     return content_text(contents) + system_of(request)
 
@@ -83,13 +83,13 @@ def asked_tokens(request: JsonObject) -> int:
 
 @contextmanager
 def admitted(call: Call, backend: str, model: str, tier: str, asked: int) -> Iterator[None]:
-    """Hold a slot of a model.
+    """Hold a slot of a model until the block ends.
 
     Args:
         call: The call.
         backend: ``gemini`` or ``vertex``.
         model: The model's id.
-        tier: As which it is served.
+        tier: The tier of the call.
         asked: Input tokens.
 
     Raises:
@@ -125,10 +125,10 @@ def _within_quota(call: Call, model: str, asked: int, now: int) -> None:
 
 
 async def answered(call: Call, answer: Callable[[], JsonObject]) -> JsonObject:
-    """Ask the pretend model, off the event loop as it may be a test's function that waits.
+    """Ask the simulated model in a thread, because a test's function may block.
 
     Raises:
-        ApiError: The request is refused for what it says.
+        ApiError: The model refuses the request because of its content.
     """
     latency = call.world.capacity.latency
     if latency:
@@ -142,6 +142,6 @@ async def answered(call: Call, answer: Callable[[], JsonObject]) -> JsonObject:
 
 
 def served(call: Call, response: JsonObject) -> None:
-    """Count the tokens of an answer: what is refused is not billed."""
+    """Count the tokens of an answer. Refused calls are not billed."""
     usage = response.get("usageMetadata") or {}
     call.world.usage.serve(int(usage.get("totalTokenCount") or 0), call.world.clock.now_ns())

@@ -1,4 +1,4 @@
-"""Refusals for want of quota or room, in the shapes in which clients of the live services have met them (2026)."""
+"""Refusals for lack of quota or capacity, in the forms that clients of the live services have received (2026)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUOTA = "You exceeded your current quota, please check your plan and billing de
 
 
 def minute_quota(model: str, most: int, wait: float) -> ApiError:
-    """Return the 429 of input tokens per minute: metric, limit and wait."""
+    """Return the 429 for too many input tokens per minute. It names metric, limit and wait."""
     return _counted(
         "generate_content_paid_tier_input_token_count",
         "GenerateContentPaidTierInputTokensPerModelPerMinute",
@@ -30,7 +30,7 @@ def minute_quota(model: str, most: int, wait: float) -> ApiError:
 
 
 def day_quota(model: str, most: int, wait: float) -> ApiError:
-    """Return the 429 of requests per day, which names a wait of hours."""
+    """Return the 429 for too many requests per day. It names a wait of hours."""
     return _counted(
         "generate_requests_per_model_per_day",
         "GenerateRequestsPerDayPerProjectPerModel",
@@ -62,17 +62,17 @@ def _counted(metric: str, quota_id: str, model: str, most: int, wait: float) -> 
 
 
 def spend_window() -> ApiError:
-    """Return the 429 that names neither number nor wait."""
+    """Return the 429 for too much spending in ten minutes. It names neither a number nor a wait."""
     return ApiError(429, _QUOTA, details=[_HELP])
 
 
 def enqueued_tokens() -> ApiError:
-    """Return the 429 of a create: nothing says which of the quotas of batches it is about."""
+    """Return the 429 of a create call for too many enqueued tokens. It does not name the quota."""
     return ApiError(429, _QUOTA, details=[_HELP])
 
 
 def spending_cap() -> ApiError:
-    """Return the 429 that lasts until a month or a setting changes."""
+    """Return the 429 for the spending cap, which lasts until the month or the setting changes."""
     return ApiError(
         429,
         "Your project has exceeded its monthly spending cap. Please go to AI Studio to manage your project's "
@@ -81,7 +81,7 @@ def spending_cap() -> ApiError:
 
 
 def no_room(backend: str) -> ApiError:
-    """Return how a service says that it has no capacity: neither names a wait."""
+    """Return the error for a lack of capacity. Neither service names a wait."""
     if backend == "vertex":
         return ApiError(429, "Resource exhausted. Please try again later.")
     return ApiError(

@@ -1,4 +1,4 @@
-"""What was asked, with the secrets left out."""
+"""The log of requests, without their secrets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SILENT = frozenset({"oauth.token", "files.upload"})
 
 
 class Entry:
-    """One request, filled in as it is answered."""
+    """One request, completed while it is answered."""
 
     def __init__(self, method: str | None, request: Request) -> None:
-        """Note what is known at the start."""
+        """Record what is known at the start."""
         headers = {
             name: _REDACTED if name in _SECRET_HEADERS else value for name, value in request.headers.items()
         }
@@ -48,7 +48,7 @@ class Entry:
         )
 
     def body(self, chunk: bytes) -> None:
-        """Note bytes of the body as they come."""
+        """Record bytes of the body as they arrive."""
         self.data["body_size"] += len(chunk)
         if self._kept is not None:
             self._kept += chunk
@@ -56,7 +56,7 @@ class Entry:
                 self._kept = None
 
     def close(self) -> None:
-        """Read the body, if it is small JSON."""
+        """Parse the body, if it is small JSON."""
         if self._kept:
             try:
                 self.data["body"] = json.loads(bytes(self._kept))
@@ -66,25 +66,25 @@ class Entry:
 
 
 class RequestLog:
-    """The requests of this life, oldest first."""
+    """The requests since the start, oldest first."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without requests."""
         self._entries: deque[Entry] = deque(maxlen=_LONGEST_LOG)
         self._lock = threading.Lock()
 
     def add(self, entry: Entry) -> None:
-        """Keep a request."""
+        """Add a request."""
         with self._lock:
             self._entries.append(entry)
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return copies of all of them."""
+        """Return copies of all requests."""
         with self._lock:
             return [dict(entry.data) for entry in self._entries]
 
     def clear(self) -> None:
-        """Forget them."""
+        """Delete all requests."""
         with self._lock:
             self._entries.clear()
 

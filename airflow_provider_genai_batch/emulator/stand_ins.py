@@ -1,4 +1,4 @@
-"""Starting the stand-ins for Cloud Storage and BigQuery, or using ones that were started elsewhere."""
+"""Starts the stand-ins for Cloud Storage and BigQuery, or uses stand-ins that were started elsewhere."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class StandIns:
     """The stand-ins of one emulator; only those started here are stopped here."""
 
     def __init__(self, storage: Any, bigquery: Any, directory: Path | None = None) -> None:
-        """Choose.
+        """Choose the stand-ins.
 
         Args:
-            storage: ``True`` starts one, ``False`` has none, an object is used as it is.
-            bigquery: The same.
-            directory: Where stand-ins started here keep what they hold, so that it survives a restart.
+            storage: ``True`` starts one, ``False`` means none, a started one is used.
+            bigquery: The same for BigQuery.
+            directory: Where stand-ins started here keep their contents, so that these survive a restart.
         """
         self._wanted = (storage, bigquery)
         self._directory = directory
@@ -41,7 +41,7 @@ class StandIns:
         return None if self._directory is None else self._directory / name
 
     def __enter__(self) -> Self:
-        """Start what is wanted."""
+        """Start the chosen stand-ins."""
         storage, bigquery = self._wanted
         with ExitStack() as stack:
             if storage is True:
@@ -62,5 +62,5 @@ class StandIns:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop what was started here."""
+        """Stop the stand-ins that were started here."""
         self._stack.close()

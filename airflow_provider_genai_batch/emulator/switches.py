@@ -1,4 +1,4 @@
-"""What a test may decide about the services as a whole, where documents are silent, at odds, or say "by default"."""
+"""Choices about the services as a whole, for which documents say nothing, disagree, or only name a default."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Switches:
-    """Choices that hold until they are changed.
+    """Choices that are valid until they are changed.
 
     Attributes:
-        claude_jobs: Claude jobs that may go on in a project at once (Google's page on Claude: 4); the next is
-            refused with 429, which no page says. None: any number.
-        speech: Whether models of speech take batches. They have a price and a quota for it (2026), and were
-            answered 404 at create (2025-12).
-        card_regions: Whether Claude is only where its cards and its vendor's page say: not in us-central1, and
-            models newer than 4.6 in `us` and `eu` only. Google's page on batch does not say so.
+        claude_jobs: Claude jobs that may run in a project at a time (Google's page on Claude: 4). The next one is
+            refused with 429; no page documents that status. None: any number.
+        speech: Whether speech models accept batches. They have a price and a quota for batches (2026), but create
+            calls were answered with 404 (2025-12).
+        card_regions: Whether Claude is only available where its model cards and its vendor's page say: not in
+            us-central1, and models newer than 4.6 only in `us` and `eu`. Google's page on batch does not say so.
         partner_features: Whether the organisation allows structured outputs, strict tools and web search of
             partner models, which it does not by default.
     """
@@ -35,10 +35,10 @@ class Switches:
         return asdict(self)
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """Return these with some set anew.
+        """Return a copy with some switches changed.
 
         Raises:
-            ValueError: There is no such switch, or a value is of another kind.
+            ValueError: There is no such switch, or a value has another type.
         """
         known = {one.name for one in fields(self)}
         if unknown := set(values) - known:

@@ -1,4 +1,4 @@
-"""Everything the emulator knows, behind one lock."""
+"""The whole state of the emulator, behind one lock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NOT_RUNNING = WAITING | {"CANCELLING", "PAUSED", "UPDATING"}
 
 @dataclass
 class Outcome:
-    """What producing a job's output came to."""
+    """The result of producing a job's output."""
 
     counts: Counts
     output: dict[str, Any] | None = None
@@ -51,7 +51,7 @@ Producer = Callable[["World", Job, Ending], Outcome]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose."""
+    """The settings that the user chose."""
 
     lifecycle: Lifecycle
     api_keys: frozenset[str] | None = None
@@ -60,19 +60,19 @@ class Settings:
 
 
 class World:
-    """Jobs, files, uploads, scripts and faults, kept on disk as they change."""
+    """Jobs, files, uploads, scripts and faults, saved to disk as they change."""
 
     def __init__(
         self, folder: Path, settings: Settings, clock: Clock, responder: Responder, *, keep: bool
     ) -> None:
-        """Open a folder and take up what an earlier life left there.
+        """Open a folder and load the records that an earlier process left there.
 
         Args:
-            folder: Where bytes are spooled, and records kept.
-            settings: What the user chose.
-            clock: The time.
-            responder: The pretend model.
-            keep: Whether records are kept for another life.
+            folder: Where bytes are spooled and records kept.
+            settings: The settings that the user chose.
+            clock: The clock.
+            responder: The simulated model.
+            keep: Whether records are kept for a later process.
         """
         self.settings = settings
         self.clock = clock
@@ -128,12 +128,12 @@ class World:
         return http_text(self.clock.now_ns() + int(self.date_skew * NANOSECONDS))
 
     def on_advance(self, listener: Callable[[], None]) -> None:
-        """Have a function called whenever the clock is moved, until this world is closed."""
+        """Call a function whenever the clock is moved, until this world is closed."""
         if isinstance(self.clock, VirtualClock):
             self._closing.append(self.clock.listen(listener))
 
     def close(self) -> None:
-        """Let go of the clock and of the disk."""
+        """Stop listening to the clock, and close the store."""
         self.closed = True
         while self._closing:
             self._closing.pop()()
@@ -143,21 +143,21 @@ class World:
         self.store.put("clock", [("clock", {"offset_ns": self.clock.offset_ns})])
 
     def kept_text(self, name: str) -> str | None:
-        """Return a text an earlier life kept."""
+        """Return a text that an earlier process kept."""
         return next((obj["text"] for key, obj in self.store.read("text") if key == name), None)
 
     def keep_text(self, name: str, text: str) -> None:
-        """Keep a text for another life."""
+        """Keep a text for a later process."""
         self.store.put("text", [(name, {"text": text})])
 
     def tick(self) -> int:
-        """Return the time, never twice the same microsecond: names and orders are made of it."""
+        """Return the time, never the same microsecond twice, because names and the order of jobs depend on it."""
         with self.lock:
             self._last_ns = max(self.clock.now_ns(), self._last_ns + _TICK_NS)
             return self._last_ns
 
     def save(self, *records: Job | StoredFile | Upload) -> None:
-        """Keep records as they are now."""
+        """Save the current state of records."""
         for record in records:
             if isinstance(record, Job):
                 self.store.put("job", [(record.name, to_json(record))])
@@ -167,7 +167,7 @@ class World:
                 self.store.put("upload", [(record.id, to_json(record))])
 
     def add_job(self, job: Job) -> Job:
-        """Take a new job in, with the script that waits for it."""
+        """Add a new job, with the script that waits for it."""
         with self.lock:
             for place, (backend, script) in enumerate(self.scripts):
                 if backend in {None, job.backend}:
@@ -178,7 +178,7 @@ class World:
             job.seq = len(self.order)
             job.updated_ns = job.created_ns
             now = standing(job, job.created_ns)
-            # The create reply is never a finished job; what ends at once is found ended by the first look.
+            # The create reply never shows an ended job. A job that ends at once is found ended by the first look.
             if isinstance(now, str) and now in WAITING:
                 job.state = now
             self.jobs[job.name] = job
@@ -189,12 +189,12 @@ class World:
     def settle(
         self, jobs: Iterable[Job], *, look: bool = False, listed: bool = False
     ) -> list[tuple[Job, Ending]]:
-        """Move jobs to where they stand now; return those whose output is still to be produced.
+        """Update the states of jobs; return the jobs whose output must still be produced.
 
         Args:
-            jobs: The jobs looked at.
-            look: Whether this is a look.
-            listed: Whether it is a look in a list page.
+            jobs: The jobs.
+            look: Whether this counts as a look.
+            listed: Whether the look is an appearance in a list page.
         """
         endings: list[tuple[Job, Ending]] = []
         changed: list[Job] = []
@@ -220,7 +220,7 @@ class World:
         return endings
 
     def finish(self, endings: Iterable[tuple[Job, Ending]]) -> None:
-        """Produce the output of ended jobs; blocking, so never on the event loop."""
+        """Produce the output of ended jobs. This blocks, so do not call it on the event loop."""
         for job, ending in endings:
             with self.lock:
                 guard = self._finishing.setdefault(job.name, threading.Lock())
@@ -247,7 +247,7 @@ class World:
             return self._sequence
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return every job there ever was, oldest first, as plain values."""
+        """Return all jobs that were ever created, oldest first, as plain values."""
         self.finish(self.settle(list(self.order)))
         with self.lock:
             return [_snapshot(job) for job in self.order]
@@ -282,5 +282,5 @@ def _snapshot(job: Job) -> dict[str, Any]:
 
 
 def random_name(length: int) -> str:
-    """Return lowercase letters and digits, as server-made ids are."""
+    """Return random lowercase letters and digits, like ids made by the service."""
     return "".join(random.choices(_ALPHABET, k=length))  # noqa: S311 - a name, not a secret

@@ -1,1 +1,1 @@
-"""A BigQuery server on loopback: bqemulator, mended and guarded."""
+"""A BigQuery server on loopback: bqemulator, corrected and guarded."""

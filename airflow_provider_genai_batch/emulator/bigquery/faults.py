@@ -1,4 +1,4 @@
-"""Things that go wrong with calls of the stand-in for BigQuery, queued by whoever tests."""
+"""Failures of calls to the stand-in for BigQuery, queued by a test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PATH = "/_emulator/faults"
-"""POST queues one, DELETE forgets them all, GET lists those that are left."""
+"""POST queues a fault, DELETE removes all, GET lists those that are left."""
 CALLS = {
     "jobs.insert": ("POST", "/jobs"),
     "jobs.get": ("GET", "/jobs/"),
@@ -20,16 +20,16 @@ CALLS = {
 
 @dataclass
 class Fault:
-    """One call, or several, that end badly.
+    """One failing call, or several.
 
     Attributes:
         call: Google's name of the method.
-        status: What is answered.
-        reason: BigQuery's word for it.
+        status: HTTP status of the answer.
+        reason: BigQuery's reason code.
         message: Text for people.
-        naming: Text that has to be in the address or the body; empty meets any call.
-        times: How often; 0 is always.
-        acted: Whether the call is carried out before it is answered so.
+        naming: Text that must be in the address or the body; empty matches any call.
+        times: How often; 0 means always.
+        acted: Whether the call is carried out before the error is answered.
     """
 
     call: str
@@ -41,7 +41,7 @@ class Fault:
     acted: bool = False
 
     def meets(self, method: str, path: str, body: str) -> bool:
-        """Tell whether it is this call's."""
+        """Return whether the fault applies to a call."""
         verb, part = CALLS[self.call]
         there = path.endswith(part) if not part.endswith("/") else part in path
         if self.call == "datasets.get" and "/tables" in path:
@@ -53,11 +53,11 @@ class Faults:
     """Faults in the order in which they were queued."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without faults."""
         self.left: list[Fault] = []
 
     def take(self, method: str, path: str, body: str) -> Fault | None:
-        """Return the first one that meets a call; it is used up unless it is for always."""
+        """Return the first fault that applies to a call, and use it up unless it applies always."""
         for fault in self.left:
             if fault.meets(method, path, body):
                 if fault.times == 1:
@@ -71,9 +71,9 @@ class Faults:
         """Carry out a call of `PATH`.
 
         Args:
-            method: HTTP's.
-            body: A fault's attributes, with POST.
-            spell: Makes a fault part of the answer.
+            method: The HTTP method.
+            body: With POST, the attributes of a fault.
+            spell: Converts a fault for the answer.
         """
         if method == "POST":
             self.left.append(Fault(**body))

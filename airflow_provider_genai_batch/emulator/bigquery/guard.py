@@ -1,18 +1,18 @@
-"""What stands in front of bqemulator: answers of the real service where it would let a mistake pass.
+"""A guard in front of bqemulator. It gives the real service's answers where bqemulator would let a mistake pass.
 
-Each rule is here because without it a test of a mistaken pipeline could pass, or hang:
+Without each of these rules, the test of a wrong pipeline could pass or hang:
 
-* a job id that was used before: 409 ``duplicate`` (upstream runs the job again); one that is none: 400;
-* a job whose datasets are in several locations, or in another than it was sent to, and a job that is looked for
-  where it did not run: 404 (upstream has everything in ``US``);
+* a job id that was used before: 409 ``duplicate`` (upstream runs the job again); an invalid job id: 400;
+* a job whose datasets are in several locations, or not in the location of the job, and a job that is looked up in a
+  location where it did not run: 404 (upstream has everything in ``US``);
 * a query that failed in ``jobs.query``: the HTTP error (upstream answers 200 with no rows, and the Python
   client takes that for an empty result);
-* a row that does not fit its table: an insert error (upstream drops what it does not know, and takes nearly
+* a row that does not fit its table: an insert error (upstream drops unknown columns, and accepts nearly
   any value);
-* the number of rows of a table: the true one (upstream says what it was at the last DDL statement);
-* anything below a dataset or a table that does not exist: 404 ``notFound`` (upstream answers 500 for some);
-* a job that a test lets run on, until it is cancelled (upstream has each done when it answers);
-* a breakdown of its own: 501, which clients give up on at once, where they repeat a 500 for ten minutes.
+* the number of rows of a table: the current one (upstream returns that of the last DDL statement);
+* anything below a dataset or a table that does not exist: 404 ``notFound`` (upstream sometimes answers 500);
+* a job that a test keeps running until it is cancelled (upstream finishes each job before it answers);
+* an internal error of the emulator: 501, at which clients give up at once; they repeat a 500 for ten minutes.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ _STATUS_OF_REASON = {"notFound": 404, "duplicate": 409, "accessDenied": 403, "no
 
 
 class Guard(BaseHTTPMiddleware):
-    """Refuses what the real service refuses."""
+    """Refuses the requests that the real service refuses."""
 
     def __init__(self, app: ASGIApp, context: Any) -> None:
-        """Remember whom to ask what exists.
+        """Guard an application.
 
         Args:
-            app: What is guarded.
+            app: The application.
             context: bqemulator's own context: its catalog of datasets, tables and jobs, and its engine.
         """
         super().__init__(app)
@@ -73,7 +73,7 @@ class Guard(BaseHTTPMiddleware):
         self._held = Held()
 
     async def dispatch(self, request: Request, call_next: Next) -> Response:
-        """Answer in place of the app, or mend its answer."""
+        """Answer in place of the app, or correct its answer."""
         path, text = request.url.path, (await request.body()).decode(errors="replace")
         if path == FAULTS:
             return JSONResponse(self._faults.answer(request.method, json.loads(text or "{}"), asdict))
@@ -86,13 +86,13 @@ class Guard(BaseHTTPMiddleware):
             return refused
         try:
             reply = await self._mended(request, text, await call_next(request))
-        except Exception as broken:  # noqa: BLE001 - whatever breaks upstream must not become a 500
+        except Exception as broken:  # noqa: BLE001 - no error of upstream may become a 500
             _log.exception("broke down at %s %s", request.method, path)
             return refusal(501, "notImplemented", f"The stand-in for BigQuery broke down: {broken}")
         return _of(fault) if fault else reply
 
     async def _mended(self, request: Request, text: str, reply: Response) -> Response:
-        """Answer as the service does where the app answers something else."""
+        """Correct the app's answer where the service answers differently."""
         path, method = request.url.path, request.method
         if reply.status_code != HTTPStatus.OK:
             return reply
@@ -117,7 +117,7 @@ class Guard(BaseHTTPMiddleware):
         return reply
 
     def _refuse(self, request: Request, text: str) -> Response | None:
-        """Answer what never gets to the app."""
+        """Return an answer to a request that must not reach the app; None: it may."""
         path = request.url.path
         if missing := self._missing(path):
             return refusal(404, "notFound", missing)
@@ -147,9 +147,9 @@ class Guard(BaseHTTPMiddleware):
         return None
 
     def claim(self, project: str, job_id: str) -> bool:
-        """Take a job id; False when it was used before.
+        """Reserve a job id; False if it was used before.
 
-        Claimed before the job runs, so that two requests at the same time cannot both have it.
+        It is reserved before the job runs, so that two simultaneous requests cannot both get it.
         """
         if (project, job_id) in self._job_ids or self._catalog.get_job(project, job_id) is not None:
             return False
@@ -162,7 +162,7 @@ class Guard(BaseHTTPMiddleware):
         return int(count)
 
     def _bad_rows(self, table: tuple[str | Any, ...], body: dict[str, Any]) -> list[dict[str, Any]]:
-        """Build the insert errors; with any, no row is inserted."""
+        """Build the insert errors; if there are any, no row is inserted."""
         fields = self._catalog.get_table(*table).schema_.fields
         found = []
         for index, row in enumerate(body.get("rows", [])):
@@ -171,7 +171,7 @@ class Guard(BaseHTTPMiddleware):
         return found
 
     def _missing(self, path: str) -> str | None:
-        """Say what the path names that does not exist."""
+        """Return an error message if the path names a dataset or table that does not exist."""
         found = _DATASET.match(path)
         if found is None:
             return None
@@ -185,11 +185,11 @@ class Guard(BaseHTTPMiddleware):
 
 
 def refusal(code: int, reason: str, message: str) -> JSONResponse:
-    """Build an error in BigQuery's shape.
+    """Build an error in BigQuery's form.
 
     Args:
         code: HTTP status.
-        reason: BigQuery's word for it.
+        reason: BigQuery's reason code.
         message: Text for people.
     """
     return JSONResponse(

@@ -1,4 +1,4 @@
-"""Jobs that run until somebody cancels them, where bqemulator 1.4.0 has each done when it answers.
+"""Jobs that run until they are cancelled; bqemulator 1.4.0 finishes each job before it answers.
 
 Source: ``jobs.cancel`` of BigQuery's REST reference; "Error messages" for the reason ``stopped``.
 """
@@ -12,22 +12,22 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 PATH = "/_emulator/held"
-"""POST lets the next job with a text in it run on, GET lists such jobs, DELETE forgets them."""
+"""POST keeps the next job that contains a text running, GET lists such jobs, DELETE removes them."""
 _INSERT = re.compile(r"^/bigquery/v2/projects/([^/]+)/jobs$")
 _JOB = re.compile(r"^/bigquery/v2/projects/[^/]+/jobs/([^/]+?)(/cancel)?$")
 _STOPPED = {"reason": "stopped", "message": "Job execution was cancelled: User requested cancellation"}
 
 
 class Held:
-    """Jobs that run on."""
+    """Jobs that keep running."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without jobs."""
         self._waiting: list[str] = []
         self._jobs: dict[str, dict[str, Any]] = {}
 
     def answer(self, method: str, path: str, text: str) -> dict[str, Any] | None:
-        """Answer what is about such jobs, and a call of `PATH`; None: it is about others."""
+        """Answer calls of `PATH` and calls about such jobs; None: the call is about another job."""
         return self._control(method, text) if path == PATH else self._looked_at(method, path)
 
     def _control(self, method: str, text: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Held:
         return {"jobs": [{"id": name, **job["status"]} for name, job in self._jobs.items()]}
 
     def _looked_at(self, method: str, path: str) -> dict[str, Any] | None:
-        """Answer a call about one of them; None: it is about no such job."""
+        """Answer a call about one of these jobs; None: it is about another job."""
         found = _JOB.match(path)
         job = self._jobs.get(found[1]) if found else None
         if found is None or job is None:
@@ -51,7 +51,7 @@ class Held:
         return job
 
     def begun(self, method: str, path: str, text: str) -> JSONResponse | None:
-        """Answer a call that begins one of them; None: its job is like any other."""
+        """Answer a call that starts one of these jobs; None: its job is an ordinary one."""
         found = _INSERT.match(path) if method == "POST" else None
         naming = next((one for one in self._waiting if one in text), None)
         if found is None or naming is None:

@@ -1,4 +1,4 @@
-"""What bqemulator 1.4.0 forgets of a table: labels, expiry, clustering, and when it last changed."""
+"""Records properties of a table that bqemulator 1.4.0 ignores: labels, expiry, clustering, and its last change."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE"})
 
 
 def with_options(original: Any) -> Any:
-    """Record what a CREATE TABLE says; where IF NOT EXISTS finds the table, nothing is recorded anew.
+    """Record the options of a CREATE TABLE. If IF NOT EXISTS finds the table, nothing is recorded.
 
     Args:
-        original: bqemulator's function that brings its catalog up to date after a CREATE TABLE.
+        original: bqemulator's function that updates its catalog after a CREATE TABLE.
     """
 
     def sync(sql: str, project: str, ctx: Any) -> None:
@@ -28,8 +28,8 @@ def with_options(original: Any) -> Any:
         if created is None:
             original(sql, project, ctx)
             return
-        target = ddl_sync._detect_plain_create_table(sql)  # noqa: SLF001 - how names are read is upstream's
-        ref = None if target is None else ddl_sync._split_target(target, project)  # noqa: SLF001 - likewise
+        target = ddl_sync._detect_plain_create_table(sql)  # noqa: SLF001 - upstream reads the names
+        ref = None if target is None else ddl_sync._split_target(target, project)  # noqa: SLF001 - as above
         if ref and created.args.get("exists") and all(ref) and ctx.catalog.get_table(*ref) is not None:
             return
         original(sql, project, ctx)
@@ -42,7 +42,7 @@ def with_options(original: Any) -> Any:
 
 
 def noting_changes(original: Any) -> Any:
-    """Note when DML changed a table.
+    """Record when DML changed a table.
 
     Args:
         original: bqemulator's function that runs one query.
@@ -62,7 +62,7 @@ def noting_changes(original: Any) -> Any:
 
 
 def changed(ctx: Any, *ref: str) -> None:
-    """Note that a table's rows are other ones now.
+    """Record that the rows of a table have changed.
 
     Args:
         ctx: bqemulator's context.
@@ -74,10 +74,10 @@ def changed(ctx: Any, *ref: str) -> None:
 
 
 def telling_expiry(original: Any) -> Any:
-    """Say when a table expires.
+    """Show when a table expires.
 
     Args:
-        original: bqemulator's function that spells a table.
+        original: bqemulator's function that converts a table to JSON.
     """
 
     def spell(table: Any) -> Any:
@@ -90,10 +90,10 @@ def telling_expiry(original: Any) -> Any:
 
 
 def reading_expiry(original: Any) -> Any:
-    """Take the expiry that a call gives a table.
+    """Read the expiry that a call sets for a table.
 
     Args:
-        original: bqemulator's function that reads a table out of a request.
+        original: bqemulator's function that reads a table from a request.
     """
 
     def read(project: str, dataset: str, body: Any, clock: Any, existing: Any = None) -> Any:

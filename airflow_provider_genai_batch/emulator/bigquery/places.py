@@ -1,4 +1,4 @@
-"""Locations: a job runs where its datasets are, and is found there only.
+"""Locations: a job runs where its datasets are, and can only be found there.
 
 Source: BigQuery's "Dataset locations". Simplified: a job that names no location and no dataset runs in ``US``; jobs
 of an earlier process and loads that come with their file are found anywhere.
@@ -13,27 +13,27 @@ import sqlglot
 from sqlglot import exp
 
 _FOUND_WITHOUT = ("US", "EU")
-"""Where a job is found by its id alone."""
+"""Locations in which a job is found by its id alone."""
 
 
 class Places:
-    """Where jobs ran."""
+    """The locations in which jobs ran."""
 
     def __init__(self, catalog: Any) -> None:
-        """Remember whom to ask.
+        """Begin without jobs.
 
         Args:
-            catalog: bqemulator's.
+            catalog: bqemulator's catalog.
         """
         self._catalog = catalog
         self._jobs: dict[tuple[str, str], str] = {}
 
     def choose(self, project: str, body: Mapping[str, Any]) -> tuple[str, str | None]:
-        """Say where a job runs, and what cannot be found there.
+        """Return where a job runs, and what cannot be found there.
 
         Args:
-            project: Of the request.
-            body: Of ``jobs.insert`` or ``jobs.query``.
+            project: The project of the request.
+            body: The body of ``jobs.insert`` or ``jobs.query``.
 
         Returns:
             The location; the message of a 404, or None.
@@ -47,17 +47,17 @@ class Places:
         return where, None
 
     def note(self, project: str, reference: dict[str, Any], where: str) -> None:
-        """Remember where a job ran, and say it in its reference."""
+        """Remember where a job ran, and set it in the job's reference."""
         reference["location"] = where
         self._jobs[project, reference.get("jobId", "")] = where
 
     def tell(self, project: str, job_id: str, reference: dict[str, Any]) -> None:
-        """Say in a job's reference where it ran, if that is known."""
+        """Set in a job's reference where the job ran, if that is known."""
         if where := self._jobs.get((project, job_id)):
             reference["location"] = where
 
     def missing(self, project: str, job_id: str, asked: str | None) -> str | None:
-        """Return the message of a 404 for a job that is asked for in another place than it ran in."""
+        """Return the message of a 404 if a job is looked up in another location than the one in which it ran."""
         where = self._jobs.get((project, job_id))
         if where is None or (asked or "").lower() == where.lower() or (not asked and where in _FOUND_WITHOUT):
             return None

@@ -1,4 +1,4 @@
-"""Rows of ``insertAll``, checked as the real service checks them; bqemulator takes nearly anything."""
+"""Checks rows of ``insertAll`` as the real service does; bqemulator accepts nearly anything."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _INTEGER = re.compile(r"^-?\d+$")
 
 
 def row_errors(fields: Any, row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Say what is wrong with a row.
+    """Return the errors of a row.
 
     Args:
         fields: bqemulator's description of the table's columns.
-        row: What is to be inserted.
+        row: The row to insert.
 
     Returns:
-        BigQuery's error protos; empty when the row fits.
+        BigQuery's error protos; empty if the row fits.
     """
     given = {name.lower(): value for name, value in row.items()}
     known = {field.name.lower() for field in fields}
@@ -38,9 +38,9 @@ def error(reason: str, message: str, location: str = "") -> dict[str, str]:
     """Build one of BigQuery's error protos.
 
     Args:
-        reason: BigQuery's word for it.
+        reason: BigQuery's reason code.
         message: Text for people.
-        location: The column or the like.
+        location: For example the column.
     """
     return {"reason": reason, "message": message, "domain": "global", "location": location}
 

@@ -1,8 +1,7 @@
-"""The program that serves BigQuery on loopback: bqemulator, mended and guarded.
+"""The program that serves BigQuery on loopback: bqemulator, corrected and guarded.
 
 ``python -m airflow_provider_genai_batch.emulator.bigquery.server PORT [DIRECTORY]`` prints ``READY http://...``
-once it answers, and ends on SIGTERM. What is mended and why stands in ``mends.py`` and
-``guard.py``.
+once it answers, and ends on SIGTERM. ``mends.py`` and ``guard.py`` say what is corrected and why.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ async def serve(port: int, directory: Path | None, uploads: Path) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        port: Port on 127.0.0.1; 0 takes a free one.
-        directory: Where tables persist; memory without it.
-        uploads: Where files that are being loaded are kept.
+        port: Port on 127.0.0.1; 0 chooses a free one.
+        directory: Where tables are stored; None: in memory.
+        uploads: Where files are kept while they are loaded.
     """
     mend()
     _guard_the_app()
@@ -39,7 +38,7 @@ async def serve(port: int, directory: Path | None, uploads: Path) -> None:
             persistence_mode=PersistenceMode.PERSISTENT if directory else PersistenceMode.EPHEMERAL,
             data_dir=directory,
             upload_staging_dir=uploads,
-            # Its Avro extension is downloaded at start, and nothing here speaks Avro.
+            # Otherwise its Avro extension would be downloaded at start, and Avro is not used here.
             enable_format_extensions=False,
             log_level=LogLevel.WARNING,
             log_format=LogFormat.CONSOLE,
@@ -68,7 +67,7 @@ def main(arguments: list[str]) -> None:
     """Read the command line and serve.
 
     Args:
-        arguments: Port, then perhaps a directory.
+        arguments: The port, and optionally a directory.
     """
     directory = Path(arguments[1]) if len(arguments) > 1 else None
     with tempfile.TemporaryDirectory() as uploads:

@@ -34,7 +34,7 @@ class BigQueryError(RuntimeError):
     """The server refused a call."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Remember the answer.
+        """Set status and message.
 
         Args:
             status: HTTP status.
@@ -45,7 +45,7 @@ class BigQueryError(RuntimeError):
 
 
 class TableNotFound(BigQueryError):
-    """No such table or dataset."""
+    """There is no such table or dataset."""
 
 
 class BigQuery(LoopbackServer):
@@ -55,14 +55,14 @@ class BigQuery(LoopbackServer):
     """
 
     project = PROJECT
-    """Of names that do not say one."""
+    """The project of names without one."""
 
     def __init__(self, port: int = 0, directory: str | Path | None = None) -> None:
-        """Remember where to serve and where to keep tables.
+        """Choose where to serve and where to keep tables.
 
         Args:
-            port: Port on 127.0.0.1; 0 takes a free one.
-            directory: Where tables persist; without it they are kept in memory.
+            port: Port on 127.0.0.1; 0 chooses a free one.
+            directory: Where tables are stored; None: in memory.
         """
         super().__init__(port, directory)
 
@@ -70,8 +70,8 @@ class BigQuery(LoopbackServer):
         """Start the server and wait until it answers.
 
         Raises:
-            ChildFailedError: It did not start; the message holds its log.
-            NotInstalled: It is not.
+            ChildFailedError: It did not start; the message contains its log.
+            NotInstalled: bqemulator is not installed.
         """
         if importlib.util.find_spec("bqemulator") is None:
             message = (
@@ -95,7 +95,7 @@ class BigQuery(LoopbackServer):
             message = f"bqemulator did not say where it serves: {child.log()}"
             raise ChildFailedError(message)
         self._url = found[1]
-        # trust_env off: a proxy of the machine has no business between two processes on loopback.
+        # trust_env=False: a proxy of the machine must not stand between two processes on loopback.
         self._http = httpx.Client(base_url=f"{self._url}/bigquery/v2", trust_env=False, timeout=120)
         return self
 
@@ -107,7 +107,7 @@ class BigQuery(LoopbackServer):
             location: A region or multi-region.
 
         Raises:
-            BigQueryError: 409 when it exists.
+            BigQueryError: 409 if it exists.
         """
         project, name = self._dataset(dataset)
         reference = {"datasetReference": {"projectId": project, "datasetId": name}}
@@ -124,20 +124,20 @@ class BigQuery(LoopbackServer):
         times: int = 1,
         acted: bool = False,
     ) -> None:
-        """Let calls end badly.
+        """Make calls fail.
 
         Args:
             call: Google's name: ``jobs.insert``, ``jobs.get``, ``jobs.query``, ``jobs.getQueryResults``,
                 ``datasets.get`` or ``tables.get``.
-            status: What is answered.
-            reason: BigQuery's word for it.
+            status: HTTP status of the answer.
+            reason: BigQuery's reason code.
             message: Text for people.
-            naming: Text that has to be in the address or the body of the call.
-            times: How often; 0 is always.
-            acted: The call is carried out first, as if its answer was lost.
+            naming: Text that must be in the address or the body of the call.
+            times: How often; 0 means always.
+            acted: Whether the call is carried out first, as if its answer was lost.
 
         Raises:
-            ValueError: No such call.
+            ValueError: There is no such call.
         """
         if call not in CALLS:
             message = f"no call of BigQuery's that can be refused: {call!r}"
@@ -146,7 +146,7 @@ class BigQuery(LoopbackServer):
         self._faults("POST", {**fault, "naming": naming, "times": times, "acted": acted})
 
     def hold(self, naming: str) -> None:
-        """Let the next job that has a text in it run until it is cancelled.
+        """Keep the next job that contains a text running until it is cancelled.
 
         Args:
             naming: The text.
@@ -154,24 +154,24 @@ class BigQuery(LoopbackServer):
         self._held("POST", {"naming": naming})
 
     def held(self) -> dict[str, str]:
-        """Forget the jobs that were let run on, and return their states by their ids: ``RUNNING`` or ``DONE``."""
+        """Remove the jobs that were kept running, and return their states by id: ``RUNNING`` or ``DONE``."""
         states = {job["id"]: job["state"] for job in self._held("GET")["jobs"]}
         self._held("DELETE")
         return states
 
     def heal(self) -> list[dict[str, Any]]:
-        """Forget what `refuse` has queued, and return what did not happen."""
+        """Remove the faults that `refuse` has queued, and return those that did not happen."""
         left: list[dict[str, Any]] = self._faults("GET")["faults"]
         self._faults("DELETE")
         return left
 
     def dataset_exists(self, dataset: str) -> bool:
-        """Tell whether there is such a dataset."""
+        """Return whether there is such a dataset."""
         project, name = self._dataset(dataset)
         return self._exists(f"/projects/{project}/datasets/{name}")
 
     def table_exists(self, table: str) -> bool:
-        """Tell whether there is such a table."""
+        """Return whether there is such a table."""
         return self._exists(self._path(table))
 
     def columns(self, table: str) -> list[tuple[str, str]]:
@@ -185,11 +185,11 @@ class BigQuery(LoopbackServer):
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """Stream a table's rows, page by page.
 
-        Values are Python's for STRING, INTEGER, FLOAT, BOOLEAN, JSON (parsed) and RECORD; repeated ones are
-        lists; any other type is the text that the service sends.
+        Values of STRING, INTEGER, FLOAT, BOOLEAN, JSON (parsed) and RECORD are Python objects; repeated ones are
+        lists; values of other types are the text that the service sends.
 
         Raises:
-            TableNotFound: No such table; raised at the first row.
+            TableNotFound: There is no such table; raised at the first row.
         """
         fields = self._schema(table)
         query: dict[str, str | int] = {"maxResults": _PAGE_ROWS}
@@ -203,16 +203,16 @@ class BigQuery(LoopbackServer):
     def create_and_insert(
         self, table: str, schema: Sequence[tuple[str, str]], rows: Iterable[dict[str, Any]]
     ) -> None:
-        """Create a table and put rows in.
+        """Create a table and insert rows.
 
         Args:
             table: ``project.dataset.table``.
             schema: Names and types of its columns.
-            rows: Python values; what belongs in a JSON column may be any JSON value.
+            rows: Python values; a value for a JSON column may be any JSON value.
 
         Raises:
-            TableNotFound: No such dataset.
-            BigQueryError: 409 when the table exists, 400 when a row does not fit.
+            TableNotFound: There is no such dataset.
+            BigQueryError: 409 if the table exists, 400 if a row does not fit.
         """
         path = self._path(table)
         project, dataset, name = self._parts(table)

@@ -18,20 +18,20 @@ _READERS: Mapping[str, Any] = {
 
 
 def row_as_dict(fields: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Read one row, which comes as ``{"f": [{"v": ...}]}``.
+    """Read one row, which the service sends as ``{"f": [{"v": ...}]}``.
 
     Args:
-        fields: The table's or the record's schema.
-        row: The row as it came.
+        fields: The schema of the table or the record.
+        row: The row as received.
     """
     return {field["name"]: _value(field, cell["v"]) for field, cell in zip(fields, row["f"], strict=True)}
 
 
 def encode(types: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell one row for ``insertAll``, where the value of a JSON column is text.
+    """Convert one row for ``insertAll``, in which the value of a JSON column is text.
 
     Args:
-        types: Type by column.
+        types: The type of each column.
         row: Python values.
     """
     return {
