@@ -1,1 +1,1 @@
-"""One call on its way through the emulator, and how lists answer it."""
+"""One call while the emulator handles it, and the pages of lists."""

@@ -1,4 +1,4 @@
-"""One request on its way through the emulator."""
+"""One request while the emulator handles it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LARGE = 1 << 18
 
 @dataclass
 class Call:
-    """What a handler works with."""
+    """The request, and the state that its handler uses."""
 
     world: World
     tokens: Tokens
@@ -49,7 +49,7 @@ class Call:
         return str(self.request.path_params[name])
 
     def query(self, *allowed: str) -> dict[str, str]:
-        """Return the query, refusing names the method does not have.
+        """Return the query; refuse names that the method does not have.
 
         Raises:
             ApiError: 400, as Google's front end answers unknown parameters.
@@ -68,7 +68,7 @@ class Call:
         return given
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; nothing more once it has been read to its end, unless it was kept."""
+        """Yield the body as it arrives. A body that was read to its end is yielded again only if it was kept."""
         if self.kept is not None:
             yield self.kept
         if self.read_to_the_end:
@@ -84,7 +84,7 @@ class Call:
         self.kept = b"".join([chunk async for chunk in self.stream()])
 
     async def drain(self) -> None:
-        """Read the body and forget it, so that an early answer reaches a caller still sending."""
+        """Read and discard the body, so that an early answer reaches a caller that is still sending."""
         async for _ in self.stream():
             pass
 
@@ -116,7 +116,7 @@ class Call:
         return known_only(obj, allowed, where)
 
     async def nothing(self) -> None:
-        """Read a body that says nothing: none at all, or an empty object.
+        """Read a body that must be empty, or an empty object.
 
         Raises:
             ApiError: 400 for anything else.
@@ -126,7 +126,7 @@ class Call:
             raise ApiError(400, "Invalid JSON payload received. Unknown name in an empty request message.")
 
     async def look(self, jobs: list[Job], *, listed: bool = False) -> None:
-        """Count a look at jobs and produce what it finds ended."""
+        """Count a look at jobs, and produce the output of those that have ended."""
         await self.settle(jobs, look=True, listed=listed)
 
     async def settle(self, jobs: list[Job], *, look: bool = False, listed: bool = False) -> None:
@@ -136,11 +136,11 @@ class Call:
             await asyncio.to_thread(self.world.finish, endings)
 
     def reply(self, value: JsonObject, known: Iterable[str] = ()) -> Response:
-        """Answer JSON, cut to what ``fields`` asks for.
+        """Answer JSON, reduced to what ``fields`` selects.
 
         Args:
             value: The whole answer.
-            known: Top-level names the message has, for refusing a mask that names others.
+            known: The top-level names of the message; a mask with other names is refused.
         """
         mask = self.request.query_params.get("fields") or self.request.query_params.get("$fields")
         return json_response(masked(value, mask, known) if mask else value)

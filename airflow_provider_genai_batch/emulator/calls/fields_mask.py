@@ -27,10 +27,10 @@ def masked(value: JsonObject, mask: str, known: Iterable[str] = ()) -> JsonObjec
     Args:
         value: The whole answer.
         mask: Text of the parameter.
-        known: Names the message has at its top; others are refused. Empty: anything goes.
+        known: The top-level names of the message; others are refused. Empty: all names are allowed.
 
     Raises:
-        ApiError: 400 for a mask that cannot be read or names no field.
+        ApiError: 400 for a mask that cannot be parsed or that names an unknown field.
     """
     tree = parse(mask)
     names = set(known)
@@ -42,10 +42,10 @@ def masked(value: JsonObject, mask: str, known: Iterable[str] = ()) -> JsonObjec
 
 
 def parse(mask: str) -> Tree:
-    """Read a mask.
+    """Parse a mask.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400 if it cannot be parsed.
     """
     tokens: list[str] = []
     place = 0
@@ -114,7 +114,7 @@ def _select(value: Any, tree: Tree) -> Any:
     if isinstance(value, list):
         return [_select(one, tree) for one in value]
     if not isinstance(value, dict):
-        # A value without fields has none of those asked for.
+        # A value without fields has none of the selected ones.
         return {}
     wanted = {camel(name): below for name, below in tree.items()}
     result: JsonObject = {}
@@ -123,7 +123,7 @@ def _select(value: Any, tree: Tree) -> Any:
         if below is None:
             continue
         selected = _select(inner, below)
-        # A selection that finds nothing leaves no empty shell behind.
+        # If nothing in a field is selected, the field itself is left out.
         if selected in ({}, []) and inner not in ({}, []):
             continue
         result[name] = selected

@@ -1,4 +1,4 @@
-"""What the service does not show yet: a job that was created is not at once in every list and behind every name."""
+"""Lag of the service: lists and calls by name may not show a new job at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.emulator.world import World
 
 
 def misses_in_lists(world: World, job: Job) -> bool:
-    """Whether lists do not show a new job yet."""
+    """Return whether lists do not show a new job yet."""
     script = job.script
     if script.list_lag_seconds:
         return world.clock.now_ns() < job.created_ns + int(script.list_lag_seconds * NANOSECONDS)
@@ -22,7 +22,7 @@ def misses_in_lists(world: World, job: Job) -> bool:
 
 
 def is_missing(world: World, job: Job | None) -> bool:
-    """Whether a call by name finds no job: there is none, it was deleted, or it is too new."""
+    """Return whether a call by name finds no job: there is none, it was deleted, or it is too new."""
     if job is None or job.deleted:
         return True
     script = job.script
@@ -36,12 +36,12 @@ def is_missing(world: World, job: Job | None) -> bool:
 
 
 def is_listed(job: Job) -> bool:
-    """Whether lists hold the job at all; stale entries outlive their jobs."""
+    """Return whether lists contain the job at all; stale entries outlive their jobs."""
     return not job.deleted or job.script.stale_entries
 
 
 def as_listed(job: Job) -> Job:
-    """Return the job as list entries show it: a stale entry goes on saying that the job runs."""
+    """Return the job as list entries show it: a stale entry still shows the job as running."""
     if not job.script.stale_entries or not (job.ended or job.deleted):
         return job
     total = Counts(job.counts.total)

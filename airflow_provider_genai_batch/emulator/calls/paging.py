@@ -1,4 +1,4 @@
-"""List pages: newest first, opaque tokens, and the untidy things lists do."""
+"""List pages: newest first, with opaque tokens and the irregularities of real lists."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from airflow_provider_genai_batch.emulator.world import World
 
 @dataclass(frozen=True)
 class Page:
-    """One page of jobs, and the token of the next."""
+    """One page of jobs, and the token of the next page."""
 
     jobs: list[Job]
     token: str
 
 
 def page_size(text: str | None, default: int, largest: int) -> int:
-    """Read pageSize; too large a value is lowered silently, as Google's services do.
+    """Read pageSize. A value that is too large is lowered silently, as Google's services do.
 
     Raises:
-        ApiError: 400 for anything but a whole number that is not negative.
+        ApiError: 400 unless the value is a whole number that is not negative.
     """
     if text is None or text == "":
         return default
@@ -46,10 +46,10 @@ def job_page(
 
     Args:
         world: Where the jobs are.
-        keep: Which jobs the caller may see and asks for.
-        size: Most jobs on the page.
-        token: Token of this page; empty for the first.
-        fault: Kind of what befalls the call: ``oldest_first`` turns the order, ``same_token`` leads in circles.
+        keep: Returns whether the caller may see a job and asks for it.
+        size: The most jobs on the page.
+        token: The token of this page; empty for the first.
+        fault: The kind of the call's fault: ``oldest_first`` reverses the order, ``same_token`` repeats the page.
     """
     place, was_empty = _read(token) if token else (None, False)
     with world.lock:
@@ -66,12 +66,12 @@ def job_page(
             return Page([], _token(start, empty=True))
     if fault == "same_token":
         return Page(jobs, _token(start, empty=was_empty))
-    # Whether the rest holds anything the caller asks for is not looked up: a last page may be empty.
+    # It is not checked whether the rest contains a wanted job, so the last page may be empty.
     return Page(jobs, _token(at, empty=False) if at >= 0 else "")
 
 
 def _token(place: int, *, empty: bool) -> str:
-    # Holds "/" and ends in "=", as real tokens may: callers must quote it.
+    # Contains "/" and ends in "=", as real tokens may, so callers must quote it.
     return base64.b64encode(b"\xff\xff\xff" + f"{place}:{int(empty)}".encode().ljust(14)).decode()
 
 

@@ -1,4 +1,4 @@
-"""Who may call: API keys on Gemini, bearer tokens on both services."""
+"""Checks credentials: API keys on Gemini, bearer tokens on both services."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _BAD_KEY = "bad-key"
 
 
 def check(service: str, request: Request, tokens: Tokens, api_keys: frozenset[str] | None) -> None:
-    """Let a request pass or refuse it as Google does.
+    """Accept a request, or refuse it as Google does.
 
     Args:
         service: ``gemini``, ``vertex``, ``iam`` or ``open``.
         request: The request.
-        tokens: Tokens issued here.
-        api_keys: The keys that pass; ``None``: all but ``bad-key``.
+        tokens: The tokens that the emulator issued.
+        api_keys: The accepted keys; ``None``: all except ``bad-key``.
 
     Raises:
         ApiError: 400 for a bad key, 401 for a bad token, 403 for no credential on Gemini.
@@ -41,7 +41,7 @@ def check(service: str, request: Request, tokens: Tokens, api_keys: frozenset[st
             )
         return
     if bearer:
-        # A user report: cloud-platform alone is answered 403 on this API.
+        # A user reported that this API answers 403 for cloud-platform alone.
         _check_bearer(bearer, tokens, {CLOUD_PLATFORM, RETRIEVER})
         return
     raise ApiError(
@@ -52,7 +52,7 @@ def check(service: str, request: Request, tokens: Tokens, api_keys: frozenset[st
 
 
 def unauthenticated(reason: str) -> ApiError:
-    """Return the refusal of a bearer token."""
+    """Return the 401 for a bearer token."""
     return ApiError(
         401,
         "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or "
@@ -62,7 +62,7 @@ def unauthenticated(reason: str) -> ApiError:
 
 
 def _check_bearer(token: str, tokens: Tokens, needed: set[str], *, instead: str | None = None) -> None:
-    if token == "bad-token" or tokens.refuses(token):  # noqa: S105 - the agreed bad one
+    if token == "bad-token" or tokens.refuses(token):  # noqa: S105 - the documented bad token
         raise unauthenticated(
             "ACCESS_TOKEN_EXPIRED" if tokens.issued_here(token) else "ACCESS_TOKEN_TYPE_UNSUPPORTED"
         )

@@ -1,4 +1,4 @@
-"""A throw-away service account, and the tokens its key is good for."""
+"""A throw-away service account, and the tokens that its key can get."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _BITS = 2048
 
 
 class Tokens:
-    """Issues and reads access tokens; they carry their own expiry, so nothing has to be kept."""
+    """Issues and reads access tokens. They contain their own expiry, so nothing has to be kept."""
 
     def __init__(self, clock: Clock, ttl: int, pem: str | None = None) -> None:
-        """Take the clock tokens expire on, and a key from an earlier life.
+        """Set the clock for the expiry of tokens, and a key from an earlier process.
 
         Args:
-            clock: The time.
-            ttl: Seconds a token lives.
-            pem: Private key, PKCS 8; made when first needed otherwise.
+            clock: The clock.
+            ttl: Seconds for which a token is valid.
+            pem: Private key, PKCS 8; None: it is generated when first needed.
         """
         self._clock = clock
         self._ttl = ttl
@@ -71,12 +71,13 @@ class Tokens:
         """Return a token for a signed assertion of the service account.
 
         Raises:
-            ApiError: Not signed with its key, expired, or somebody else's. The route spells it as OAuth does.
+            ApiError: The assertion is not signed with its key, has expired, or is of another account. The route
+                answers it in OAuth's form.
         """
         claims = self._claims(assertion)
         if claims is None or claims.get("iss") != EMAIL:
             raise ApiError(400, "Invalid JWT Signature.")
-        # The assertion is made on the caller's real clock, whatever the emulator's says.
+        # The caller makes the assertion with its real clock, whatever time the emulator has.
         issued, expires = int(claims.get("iat", 0)), int(claims.get("exp", 0))
         if not issued < expires <= issued + _LONGEST_ASSERTION or expires < time.time() - _SKEW:
             raise ApiError(400, "Invalid JWT: Token must be a short-lived token (60 minutes).")
@@ -90,31 +91,31 @@ class Tokens:
         """Return a new token.
 
         Args:
-            scopes: Separated by spaces; none means that nothing was said about them.
+            scopes: Scopes, separated by spaces; empty: not known.
         """
         expiry = self._clock.now_ns() + self._ttl * NANOSECONDS
         payload = _encode(json.dumps([expiry, scopes, time.time_ns()]).encode())
         return f"{_PREFIX}{payload}.{self._seal(payload)}"
 
     def issued_here(self, token: str) -> bool:
-        """Whether it looks like one of ours."""
+        """Return whether a token looks like one that the emulator issued."""
         return token.startswith(_PREFIX)
 
     def refuses(self, token: str) -> bool:
-        """Whether a token of ours has expired or was tampered with; a stranger's token passes."""
+        """Return whether a token issued here has expired or was changed; tokens from elsewhere are accepted."""
         if token.startswith(_PREFIX):
             payload, _, seal = token[len(_PREFIX) :].partition(".")
             if not hmac.compare_digest(seal, self._seal(payload)):
                 return True
             return bool(json.loads(_decode(payload))[0] <= self._clock.now_ns())
         if token.count(".") == 2 and token.startswith("ey"):
-            # Generated Google clients skip the token endpoint and send a JWT they signed themselves.
+            # Google's generated clients skip the token endpoint and send a JWT that they have signed.
             claims = self._claims(token)
             return claims is None or int(claims.get("exp", 0)) < time.time() - _SKEW
         return False
 
     def scopes(self, token: str) -> set[str] | None:
-        """Return what a token of ours is good for; ``None``: unknown, so everything."""
+        """Return the scopes of a token issued here; ``None``: not known, so all."""
         if not token.startswith(_PREFIX):
             return None
         said = json.loads(_decode(token[len(_PREFIX) :].partition(".")[0]))[1]
@@ -142,7 +143,7 @@ class Tokens:
 
 @lru_cache(maxsize=1)
 def _new_key() -> str:
-    """Make a key once in a process: it costs a noticeable part of a second."""
+    """Generate the key once in a process, because that takes a noticeable part of a second."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -1,1 +1,1 @@
-"""Faults that a test queues, by the method that they disturb."""
+"""Faults that a test queues for a method."""

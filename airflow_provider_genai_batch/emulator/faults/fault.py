@@ -1,4 +1,4 @@
-"""Things that go wrong with one call, queued per method."""
+"""Failures of single calls, queued for a method."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ACTED = frozenset(
         "misnamed",
     }
 )
-"""Kinds that act, whatever comes back."""
+"""Kinds that carry the call out, whatever they answer."""
 _OF_LISTS = frozenset({"ignored_filter", "oldest_first", "same_token"})
 _OF_CREATES = frozenset({"twice", "misnamed"})
 _LISTS = frozenset({"batches.list", "batchPredictionJobs.list"})
@@ -52,7 +52,7 @@ _CREATES = frozenset({"batches.create", "batches.createEmbeddings", "batchPredic
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong; use the class methods, which name what each kind needs."""
+    """One failure. Use the class methods, whose arguments show what each kind needs."""
 
     kind: str
     status: int = 0
@@ -72,37 +72,37 @@ class Fault:
     def error(
         cls, status: int, message: str = "", details: Iterable[Mapping[str, Any]] = (), **more: Any
     ) -> Fault:
-        """Answer a Google error; ``acted=True`` acts first."""
+        """Answer an error of Google's; ``acted=True`` carries the call out first."""
         return cls("error", status=status, message=message, details=tuple(details), **more)
 
     @classmethod
     def html(cls, status: int = 502, **more: Any) -> Fault:
-        """Answer a front end's page instead of JSON."""
+        """Answer an HTML page of a front end instead of JSON."""
         return cls("html", status=status, **more)
 
     @classmethod
     def drop(cls, **more: Any) -> Fault:
-        """Drop the connection before anything happened."""
+        """Drop the connection before the call is carried out."""
         return cls("drop", **more)
 
     @classmethod
     def lost_reply(cls, **more: Any) -> Fault:
-        """Act, then drop the connection."""
+        """Carry the call out, then drop the connection."""
         return cls("lost_reply", acted=True, **more)
 
     @classmethod
     def unreadable(cls, **more: Any) -> Fault:
-        """Act, then answer 200 with a body that is no JSON."""
+        """Carry the call out, then answer 200 with a body that is not JSON."""
         return cls("unreadable", acted=True, **more)
 
     @classmethod
     def truncated(cls, **more: Any) -> Fault:
-        """Act, then send half of the bytes Content-Length promises."""
+        """Carry the call out, then send half of the bytes that Content-Length promises."""
         return cls("truncated", acted=True, **more)
 
     @classmethod
     def hold(cls, *, acted: bool = False, **more: Any) -> Fault:
-        """Wait until the ticket is released; ``acted=True`` acts first."""
+        """Wait until the ticket is released; ``acted=True`` carries the call out first."""
         return cls("hold", acted=acted, **more)
 
     @classmethod
@@ -112,12 +112,12 @@ class Fault:
 
     @classmethod
     def no_status_header(cls, **more: Any) -> Fault:
-        """Act on upload bytes, but leave X-Goog-Upload-Status out of the reply."""
+        """Accept upload bytes, but leave X-Goog-Upload-Status out of the reply."""
         return cls("no_status_header", acted=True, **more)
 
     @classmethod
     def lost_chunk(cls, **more: Any) -> Fault:
-        """Throw upload bytes away and drop the connection."""
+        """Discard upload bytes and drop the connection."""
         return cls("lost_chunk", **more)
 
     @classmethod
@@ -127,35 +127,35 @@ class Fault:
 
     @classmethod
     def ignored_filter(cls, **more: Any) -> Fault:
-        """List as if no filter had been given; only a list with a filter spends it."""
+        """List as if no filter had been given; only a list with a filter uses the fault."""
         return cls("ignored_filter", acted=True, **more)
 
     @classmethod
     def twice(cls, **more: Any) -> Fault:
-        """Create two jobs of one call, and answer the second."""
+        """Create two jobs for one call, and return the second."""
         return cls("twice", acted=True, **more)
 
     @classmethod
     def oldest_first(cls, **more: Any) -> Fault:
-        """List the oldest job first; every page of a walk needs it."""
+        """List the oldest job first; each page of a list needs a fault of its own."""
         return cls("oldest_first", acted=True, **more)
 
     @classmethod
     def same_token(cls, **more: Any) -> Fault:
-        """Let a page of a list name itself as the next."""
+        """Make a page of a list name itself as the next page."""
         return cls("same_token", acted=True, **more)
 
     @classmethod
     def misnamed(cls, name: str, **more: Any) -> Fault:
-        """Create the job, and answer 200 with a name that is none of a job."""
+        """Create the job, and answer 200 with a name that no job has."""
         return cls("misnamed", acted=True, message=name, **more)
 
     @classmethod
     def from_json(cls, obj: Mapping[str, Any]) -> Fault:
-        """Read the form of the control route.
+        """Read the JSON of the control route.
 
         Raises:
-            ValueError: A field nobody knows.
+            ValueError: A field is unknown.
         """
         values = dict(obj)
         if values.get("kind") in _ACTED:
@@ -171,10 +171,10 @@ class Fault:
         return asdict(self)
 
     def check(self, method: str) -> None:
-        """Refuse what cannot happen to that method.
+        """Refuse a fault that cannot happen to a method.
 
         Raises:
-            ValueError: Unknown method, or an impossible combination.
+            ValueError: The method is unknown, or the combination is impossible.
         """
         known = METHODS.get(method)
         if known is None:

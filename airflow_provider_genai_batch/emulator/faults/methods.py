@@ -1,4 +1,4 @@
-"""The methods the emulator serves, by Google's own ids."""
+"""The methods that the emulator serves, by Google's own ids."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Method:
 
     @property
     def service(self) -> str:
-        """Return which credentials count: ``gemini``, ``vertex``, ``iam`` or ``open``."""
+        """The service whose credentials are checked: ``gemini``, ``vertex``, ``iam`` or ``open``."""
         if self.id in {"files.upload", "files.query", "files.cancel"}:
-            # The upload URL is the capability: Google's own client sends no key with the bytes.
+            # Whoever has the upload URL may use it: Google's own client sends no key with the bytes.
             return "open"
         family = self.id.split(".", 1)[0]
         return {

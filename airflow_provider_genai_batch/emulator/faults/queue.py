@@ -10,10 +10,10 @@ from airflow_provider_genai_batch.emulator.faults.fault import UPLOAD_KINDS, Fau
 
 
 class Ticket:
-    """A fault in the queue, for the test that put it there."""
+    """A queued fault, for the test that queued it."""
 
     def __init__(self, number: int, method: str, fault: Fault) -> None:
-        """Remember what was queued."""
+        """Hold a fault and how often it is left."""
         self.id = number
         self.method = method
         self.fault = fault
@@ -24,7 +24,7 @@ class Ticket:
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
-        """Name it for an assertion."""
+        """Describe the fault for an assertion."""
         return f"{self.fault.kind} for {self.method} ({self.left} of {self.fault.times} left)"
 
     def wait_held(self, timeout: float = 120) -> bool:
@@ -36,7 +36,7 @@ class Ticket:
         return self._held.wait(timeout)
 
     def release(self) -> None:
-        """Let every call go on that this fault holds or will hold."""
+        """Let all calls continue that this fault holds or will hold."""
         with self._lock:
             self._released.set()
             waiters, self._waiters = self._waiters, []
@@ -59,7 +59,7 @@ class Faults:
     """Faults waiting for their calls."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without faults."""
         self._tickets: list[Ticket] = []
         self._taken: list[Ticket] = []
         self._numbers = itertools.count(1)
@@ -69,7 +69,7 @@ class Faults:
         """Queue a fault for the next calls of a method.
 
         Raises:
-            ValueError: Unknown method, or a fault that cannot happen to it.
+            ValueError: The method is unknown, or the fault cannot happen to it.
         """
         fault.check(method)
         ticket = Ticket(next(self._numbers), method, fault)
@@ -80,13 +80,13 @@ class Faults:
     def take(
         self, method: str, path: str, upload_command: str = "", *, filtered: bool = False
     ) -> Ticket | None:
-        """Return the first fault for this call, spending it once.
+        """Return the first fault for this call, and use it up once.
 
         Args:
-            method: Method id.
-            path: Path of the request.
-            upload_command: Value of X-Goog-Upload-Command; some faults wait for bytes or for the last bytes.
-            filtered: Whether the call has a filter, which one fault waits for.
+            method: The method id.
+            path: The path of the request.
+            upload_command: The value of X-Goog-Upload-Command; some faults apply only to bytes or to the last bytes.
+            filtered: Whether the call has a filter; one kind of fault applies only then.
         """
         with self._lock:
             for ticket in self._tickets:
@@ -113,12 +113,12 @@ class Faults:
             return list(self._tickets)
 
     def find(self, number: int) -> Ticket | None:
-        """Return a ticket by its number, spent or not."""
+        """Return a ticket by its number, used up or not."""
         with self._lock:
             return next((one for one in (*self._tickets, *self._taken) if one.id == number), None)
 
     def clear(self) -> None:
-        """Forget what waits, and let go what is held."""
+        """Remove all faults, and let the held calls continue."""
         with self._lock:
             tickets = [*self._tickets, *self._taken]
             self._tickets.clear()

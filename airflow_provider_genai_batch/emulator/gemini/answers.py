@@ -1,4 +1,4 @@
-"""A GenerateContentResponse as rows of the Gemini API hold it: dated captures of 2025 and 2026."""
+"""A GenerateContentResponse in the form of the Gemini API's rows. Source: dated captures of 2025 and 2026."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.emulator.model.reply import More, Reply, detai
 def shaped(reply: Reply) -> JsonObject:
     """Return the response.
 
-    A model that has thought signs its answer: captures have the signature in the text's part or in one of its own.
+    A thinking model signs its answer. In captures, the signature is in the part with the text or in a separate part.
     """
     return {
         "candidates": [_candidate(_plain(reply), reply.reason, 0)]

@@ -82,7 +82,7 @@ def _model(call: Call, kind: str) -> str:
 
 
 async def _room(call: Call, model: str) -> int | None:
-    """Return the tokens that further batches of a model may ask for; None: any number."""
+    """Return how many tokens further batches of a model may have; None: any number."""
     world = call.world
     most = world.capacity.enqueued_tokens
     if most is None:
@@ -106,7 +106,7 @@ def _take_in(
         origin: JsonObject = {"inline": True, "blob": blob.name}
     else:
         given = input_file(world, str(source["fileName"]))
-        # A second name for the same bytes: the input may be deleted or expire right after create.
+        # A hard link to the same bytes: the input file may be deleted, or expire, right after create.
         os.link(world.blobs / given.blob, blob)
         origin = {"file": given.name, "blob": blob.name}
         try:
@@ -150,7 +150,7 @@ async def get(call: Call) -> Response:
     rows = any(word in mask for word in ("*", "response", "output"))
     output = job.output or {}
     if rows and "inline" in output and (job.script.large_results or output.get("large")):
-        # A user report: a finished job of a thousand pictures, whose every get ended so after a minute.
+        # A user reported this for a finished job of a thousand pictures: every get failed after a minute.
         raise ApiError(503, "Deadline expired before operation could complete.")
     shown = await asyncio.to_thread(operation, call.world, job, rows=rows) if job.output and rows else None
     return call.reply(shown or operation(call.world, job, rows=rows), OPERATION)
@@ -160,7 +160,7 @@ async def list_(call: Call) -> Response:
     """List batches, newest first."""
     query = call.query("pageSize", "pageToken", "filter", "returnPartialSuccess")
     if query.get("filter") and call.fault != "ignored_filter":
-        # Discovery has the parameter, nobody has seen it work: a caller must not count on it.
+        # The discovery document has the parameter, but nobody has seen it work, so callers must not rely on it.
         raise ApiError(400, "Filtering batches is not supported.")
     size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
     token = query.get("pageToken")
@@ -175,7 +175,7 @@ async def list_(call: Call) -> Response:
 
 
 async def cancel(call: Call) -> Response:
-    """Ask for a batch to be stopped; one that has ended stays as it is."""
+    """Request the cancellation of a batch; a batch that has ended does not change."""
     call.query()
     await call.nothing()
     job = _found(call)

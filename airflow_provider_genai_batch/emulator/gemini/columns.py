@@ -1,4 +1,4 @@
-"""Where in a line of JSON something stands."""
+"""Finds the column of a value in a line of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def column(line: str, steps: list[str | int], *, of_name: bool) -> int:
 
     Args:
         line: Valid JSON.
-        steps: Names and places on the way to it.
+        steps: The path to the value: names and indexes.
         of_name: Whether the last step's name is wanted.
     """
     at, name_at = _after_space(line, 0), 0
@@ -24,7 +24,7 @@ def column(line: str, steps: list[str | int], *, of_name: bool) -> int:
 
 
 def _member(line: str, at: int, wanted: str) -> tuple[int, int]:
-    """Return where the last member of that name stands in the object at a place: its name and its value."""
+    """Return the positions of the name and the value of the last member with a name, in the object at a position."""
     found = (at, at)
     at = _after_space(line, at + 1)
     while line[at] != "}":
@@ -44,7 +44,7 @@ def _element(line: str, at: int, wanted: int) -> tuple[int, int]:
 
 
 def _next(line: str, at: int) -> int:
-    """Return where the next member or element begins after the value at a place, or the closing bracket stands."""
+    """Return the position of the next member or element after the value at a position, or of the closing bracket."""
     _, end = _DECODER.raw_decode(line, at)
     at = _after_space(line, end)
     return _after_space(line, at + 1) if line[at] == "," else at

@@ -1,6 +1,7 @@
-"""When the rows of an inline job are too many bytes to be answered.
+"""Decides whether the rows of an inline job are too large to be returned.
 
-No page gives a limit. A user reported that every get of a finished job of 1,000 pictures ended with 503 after a minute.
+No page gives a limit. A user reported that every get of a finished job with 1,000 pictures failed with 503 after a
+minute.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from collections.abc import Iterable, Iterator
 
 MOST_PICTURES = 1_000
 MOST_BYTES = 1_000_000_000
-"""About what a thousand pictures of the service's own size are."""
+"""About the size of a thousand of the service's own pictures."""
 
 
 class Size:
     """Counts rows on their way to the disk."""
 
     def __init__(self, most_bytes: int | None) -> None:
-        """Count up to a number of bytes, or up to what was reported."""
+        """Set the limit in bytes; None: the limit that was reported."""
         self._most_bytes = most_bytes
         self._bytes = 0
         self._pictures = 0
 
     def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield lines as they come."""
+        """Yield lines and count them."""
         for line in lines:
             self._bytes += len(line)
             self._pictures += b'"inlineData"' in line
@@ -30,7 +31,7 @@ class Size:
 
     @property
     def too_large(self) -> bool:
-        """Whether a get of these rows never ends well."""
+        """Whether every get of these rows fails."""
         if self._most_bytes is not None:
             return self._bytes > self._most_bytes
         return self._bytes > MOST_BYTES or self._pictures >= MOST_PICTURES

@@ -1,4 +1,4 @@
-"""Reading what a Gemini batch is asked, at create, as the live service does."""
+"""Reads the input of a Gemini batch at create, as the live service does."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class InputRow:
     """One request.
 
     Attributes:
-        index: Place in the input, from 0.
+        index: The position in the input, from 0.
         key: ``key`` of a file line, ``metadata.key`` of an inline request.
-        request: The request as it came.
-        metadata: Echoed with an inline result.
+        request: The request as received.
+        metadata: Returned with an inline result.
     """
 
     index: int
@@ -44,16 +44,16 @@ class InputRow:
 def spool_inline(value: Json, kind: str, path: Path) -> int:
     """Write inline requests as lines; return how many.
 
-    Public reports of the live service: what is wrong is refused with one violation for each field, and nothing is
-    made.
+    Source: public reports about the live service. It refuses wrong input with one violation for each field, and creates
+    nothing.
 
     Args:
-        value: ``inputConfig.requests``, which holds ``requests`` again.
+        value: ``inputConfig.requests``, which contains ``requests`` again.
         kind: ``generate`` or ``embed``.
-        path: Where the lines go.
+        path: The file for the lines.
 
     Raises:
-        ApiError: 400 for unknown fields and values of another kind.
+        ApiError: 400 for unknown fields and values of another type.
     """
     message = "InlinedEmbedContentRequests" if kind == "embed" else "InlinedRequests"
     found = violations(check("gemini", message, value), _INLINE, _PACKAGE)
@@ -84,7 +84,7 @@ def _spooled(request: JsonObject) -> bytes:
 
 
 def _too_deep(line: bytes, value: Json) -> bool:
-    """Whether a value is nested deeper than proto3's parsers go."""
+    """Return whether a value is nested deeper than proto3's parsers allow."""
     if line.count(b"{") + line.count(b"[") <= _DEEPEST:
         return False
     level = [value]
@@ -103,15 +103,15 @@ def _too_deep(line: bytes, value: Json) -> bool:
 def check_file(path: Path, kind: str) -> int:
     """Parse an input file; return how many rows it has.
 
-    Public reports of the live service: the file is parsed during create; a bad line refuses the call, and every bad
-    line has an error.
+    Source: public reports about the live service. It parses the file during create, refuses the call if a line is bad,
+    and names every bad line.
 
     Args:
         path: The file.
         kind: ``generate`` or ``embed``.
 
     Raises:
-        ApiError: 400 naming the lines.
+        ApiError: 400, which names the bad lines.
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise ApiError(400, "The input file exceeds the limit of 2 GB.")
@@ -154,7 +154,7 @@ def _wrong_with(line: bytes, message: str) -> str:
 
 
 def _said_of(problem: Problem) -> str:
-    """Return the words of the parser of files, which is another one than the front end's."""
+    """Return the message of the service's parser of files, which differs from the front end's parser."""
     if problem.what == UNKNOWN:
         return f"no such field: '{problem.name}'"
     if problem.what == TWICE:

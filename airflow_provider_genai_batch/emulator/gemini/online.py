@@ -1,4 +1,4 @@
-"""The Gemini API's calls that answer at once: generateContent, embeddings, countTokens."""
+"""The immediate calls of the Gemini API: generateContent, embeddings, countTokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.emulator.model.refused.limits import check_emb
 _FLEX = re.compile(
     r"gemini-(3\.[5678]-flash|3\.[15]-flash-lite|3\.1-pro-preview|3-flash-preview|2\.5-(pro|flash|flash-lite))"
 )
-"""Google's page on flex inference, after September 2026."""
+"""The models with the tier flex. Source: Google's page on flex inference, after September 2026."""
 _MOST_TEXTS = 100
 _TIER_HEADER = "x-gemini-service-tier"
 
@@ -87,7 +87,7 @@ async def embed_many(call: Call) -> Response:
 
 
 async def count(call: Call) -> Response:
-    """Count tokens of contents, or of a whole request, never of both."""
+    """Count the tokens of contents, or of a whole request, but not of both."""
     body = known_only(await online.body_of(call), {"contents", "generateContentRequest"}, "")
     model = _model(call, "countTokens", embeds=None)
     if ("contents" in body) == ("generateContentRequest" in body):
@@ -118,10 +118,10 @@ def _without_count(response: JsonObject) -> JsonObject:
 
 
 def _tier(body: JsonObject, model: str) -> str:
-    """Return the tier that a body asks for.
+    """Return the tier that a body requests.
 
     Raises:
-        ApiError: 400 for another spelling of it, and for flex where the model has none.
+        ApiError: 400 for an unknown tier, and for flex if the model does not have it.
     """
     tier = field(body, "serviceTier") or "standard"
     if tier not in TIERS:

@@ -1,4 +1,4 @@
-"""Producing the rows of a Gemini batch."""
+"""Produces the rows of a Gemini batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.emulator.world import Outcome, World
 
 
 def produce(world: World, job: Job, ending: Ending) -> Outcome:
-    """Answer the rows and put the result where the job's kind of input has it."""
+    """Answer the rows, and store them inline or as a file, depending on the job's input."""
     counts = Counts(job.counts.total)
     if not ending.served and not ending.cancelled_rows:
         return Outcome(counts)
@@ -83,7 +83,7 @@ def _result(row: InputRow, verdict: Verdict, *, script: JobScript, inline: bool)
         return said
     if row.key is None:
         return said
-    # The order of the two members varies in captures; a reader must not count on it.
+    # The order of the two members varies in captures, so readers must not rely on it.
     return {"key": row.key, **said} if row.index % 2 == 0 else {**said, "key": row.key}
 
 

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import known_only, words
 from airflow_provider_genai_batch.emulator.world import World, random_name
 
 GRANULARITY = 262144
-"""Bytes; chunks but the last are a multiple of it."""
+"""Bytes. The size of every chunk except the last is a multiple of this."""
 
 _LARGEST = 2 * 1024**3
 _START_BODY = 1 << 20
@@ -30,7 +30,7 @@ _RECEIVED = "X-Goog-Upload-Size-Received"
 
 
 async def start(call: Call) -> Response:
-    """Begin an upload; the reply's X-Goog-Upload-URL takes the bytes."""
+    """Begin an upload; the bytes are then sent to the reply's X-Goog-Upload-URL."""
     headers = call.request.headers
     call.query()
     if (
@@ -80,7 +80,7 @@ async def start(call: Call) -> Response:
 
 
 async def query(call: Call) -> Response:
-    """Say how far an upload is."""
+    """Return how many bytes of an upload have arrived."""
     await call.drain()
     upload = _found(call)
     headers = {_STATUS: upload.status}
@@ -103,7 +103,7 @@ async def cancel(call: Call) -> Response:
 
 
 async def upload(call: Call) -> Response:
-    """Take bytes, and with ``finalize`` make the file."""
+    """Receive bytes, and with ``finalize`` create the file."""
     upload = _found(call)
     commands = {word.strip() for word in call.request.headers.get("x-goog-upload-command", "").split(",")}
     if not commands or commands - {"upload", "finalize"}:
@@ -139,14 +139,14 @@ async def _receive(call: Call, upload: Upload, *, last: bool) -> None:
     size = 0
     with _part(call.world, upload).open("r+b") as part:
         part.seek(upload.received)
-        # What a broken request left behind this point was never acknowledged.
+        # Bytes behind this position are from a broken request and were never acknowledged.
         part.truncate()
         try:
             async for chunk in call.stream():
                 size += len(chunk)
                 part.write(chunk)
         except ClientDisconnect:
-            # The protocol keeps whole granules of a chunk that broke off; `query` says how many.
+            # The protocol keeps the whole granules of an interrupted chunk; `query` returns how many bytes these are.
             upload.received += size - size % GRANULARITY
             call.world.save(upload)
             raise
@@ -171,7 +171,7 @@ def _finalize(world: World, upload: Upload) -> StoredFile:
             world.tick(),
             part.name,
             upload.display_name,
-            # A capture shows base64 of the digest's hexadecimal text, not of its bytes.
+            # A capture shows the base64 of the digest's hexadecimal text, not of its bytes.
             base64.b64encode(digest.hexdigest().encode()).decode(),
             seq=world.new_sequence(),
         )

@@ -1,4 +1,4 @@
-"""A batch as the long-running operation the service shows."""
+"""A batch as the long-running operation that the service returns."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def operation(world: World, job: Job, *, listed: bool = False, rows: bool = True
     """Return the operation.
 
     Args:
-        world: For reading results that are answered inline.
+        world: The emulator's state, which has the inline results.
         job: The batch.
-        listed: Whether it is a list entry, which carries no inline results.
-        rows: Whether inline results are wanted at all; a mask may leave them out.
+        listed: Whether it is a list entry, which has no inline results.
+        rows: Whether inline results are wanted; a mask may leave them out.
     """
     kind = "EmbedContentBatch" if job.kind == "embed" else "GenerateContentBatch"
     metadata: JsonObject = {"@type": _TYPES + kind, "model": job.model}
@@ -47,18 +47,18 @@ def operation(world: World, job: Job, *, listed: bool = False, rows: bool = True
         metadata["priority"] = str(job.resource["priority"])
     shown: JsonObject = {"name": job.name, "metadata": metadata}
     if job.ended:
-        # Captures of the live service: `done` is absent until the end, never false.
+        # In captures of the live service, `done` is absent until the end, and never false.
         shown["done"] = True
         if job.error is not None:
             shown["error"] = job.error
         elif job.output is not None:
-            # Captures of the live service: the results come twice, here and in the metadata.
+            # In captures of the live service, the results occur twice: here and in the metadata.
             shown["response"] = {"@type": f"{_TYPES}{kind}Output", **(results or {})}
     return shown
 
 
 def readable(world: World, job: Job) -> bool:
-    """Whether the output of an ended batch can be read yet."""
+    """Return whether the output of an ended batch can be read yet."""
     late_ns = int(job.script.late_seconds * NANOSECONDS)
     if job.ended_ns is not None and world.clock.now_ns() < job.ended_ns + late_ns:
         return False
@@ -78,7 +78,7 @@ def _results(world: World, job: Job, *, rows: bool) -> JsonObject | None:
 def _stats(job: Job, done: float, *, stale: bool) -> JsonObject:
     counts = Counts(job.counts.total) if stale else job.counts
     if done:
-        # On its way a job says how many rows it has come to; which of them failed is decided at its end.
+        # While a job runs, it shows how many rows are done. Only at its end is it decided which of them failed.
         counts = Counts(counts.total, int((counts.total or 0) * done))
     numbers = {
         "requestCount": counts.total,
@@ -86,5 +86,5 @@ def _stats(job: Job, done: float, *, stale: bool) -> JsonObject:
         "failedRequestCount": counts.failed,
         "pendingRequestCount": counts.pending,
     }
-    # int64 is text in proto3's JSON form, and a zero is left out.
+    # In proto3's JSON form an int64 is text, and zeros are left out.
     return {name: str(number) for name, number in numbers.items() if number}

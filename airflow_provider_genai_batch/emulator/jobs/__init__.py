@@ -1,1 +1,1 @@
-"""Jobs: their records, their script, and where they stand at a time."""
+"""Jobs: their records, their scripts, and their states over time."""

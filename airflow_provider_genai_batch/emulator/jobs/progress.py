@@ -1,4 +1,4 @@
-"""Where a job stands: a pure function of its record and of the time."""
+"""The current state of a job: a pure function of its record and the time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Ending:
     """How a job ends.
 
     Attributes:
-        state: Bare state.
-        at_ns: When.
-        served: Fraction of the rows that were answered.
-        cancelled_rows: Whether the others come back as cancelled, which a Gemini cancel does.
+        state: The state, without a prefix.
+        at_ns: When it ends.
+        served: The fraction of the rows that were answered.
+        cancelled_rows: Whether the other rows come back as cancelled, as after a cancel on the Gemini API.
         error: The job's google.rpc.Status.
     """
 
@@ -38,7 +38,7 @@ class Ending:
 
 
 def standing(job: Job, now_ns: int) -> str | Ending:
-    """Return the state the job shows now, or how it has ended."""
+    """Return the job's current state, or how it has ended."""
     if job.forced is not None:
         return _scripted_end(job, now_ns, job.forced) if job.forced in ENDED else job.forced
     if job.cancelled_at_look is not None:
@@ -73,7 +73,7 @@ def _scripted(job: Job, now_ns: int) -> str | Ending:
 
 
 def fraction_done(job: Job, now_ns: int) -> float:
-    """Return how much of a running job's rows have been come to, for the counters that it shows on its way."""
+    """Return the fraction of a running job's rows that are done, for its counters."""
     if job.state != "RUNNING" or job.forced is not None:
         return 0.0
     life = job.lifecycle
@@ -104,10 +104,10 @@ def _scripted_end(job: Job, at_ns: int, state: str) -> str | Ending:
 
 
 def _cancelled(job: Job, now_ns: int) -> Ending:
-    """How a cancel ends.
+    """Return how a cancelled job ends.
 
-    Captures of the live Gemini service: a job that had not started ends CANCELLED with code 13 (discovery
-    says 1); a running one ends SUCCEEDED with the unserved rows as errors of code 1.
+    Source: captures of the live Gemini service. A job that had not started ends CANCELLED with code 13 (the discovery
+    document says 1); a running one ends SUCCEEDED, and its unanswered rows are errors with code 1.
     """
     started = job.started_ns is not None
     served = job.script.served if job.script.served is not None else _HALF
@@ -125,7 +125,7 @@ def _cancel_error(job: Job) -> JsonObject:
 
 
 def _limit(job: Job, now_ns: int, scripted: str | Ending) -> Ending | None:
-    """Return the end the service's own limits put to a job that would be later."""
+    """Return the end that the service's own limits set, if the job would end later or not at all."""
     end_ns = scripted.at_ns if isinstance(scripted, Ending) else now_ns + 1
     served = job.script.served or 0.0
     if scripted == "PAUSED":

@@ -1,4 +1,4 @@
-"""What the emulator remembers of jobs, files and uploads; plain values, so that they survive as JSON."""
+"""Records of jobs, files and uploads: plain values, so that they can be saved as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
 @dataclass
 class Counts:
-    """Rows of a job; ``None`` while nobody counted."""
+    """The rows of a job; ``None``: not counted yet."""
 
     total: int | None = None
     succeeded: int = 0
@@ -21,13 +21,13 @@ class Counts:
 
     @property
     def pending(self) -> int:
-        """Rows that nothing became of yet."""
+        """The number of rows without a result."""
         return max(0, (self.total or 0) - self.succeeded - self.failed)
 
 
 @dataclass
 class Job:
-    """One job of either service. ``state`` is bare; times are nanoseconds."""
+    """One job of either service. ``state`` has no prefix; times are in nanoseconds."""
 
     name: str
     backend: str
@@ -57,12 +57,12 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the job has ended."""
         return self.ended_ns is not None or self.state in ENDED
 
     @property
     def live(self) -> bool:
-        """Whether it is there and still costs."""
+        """Whether the job exists and may still cause costs."""
         return not self.ended and not self.deleted
 
 
@@ -83,7 +83,7 @@ class StoredFile:
 
 @dataclass
 class Upload:
-    """One upload of the resumable protocol, going on or ended."""
+    """One upload by the resumable protocol, running or ended."""
 
     id: str
     declared: int | None
@@ -110,7 +110,7 @@ def to_json(record: Job | StoredFile | Upload) -> JsonObject:
 
 
 def from_json(kind: type[Record], obj: dict[str, Any]) -> Record:
-    """Read the form of ``to_json``."""
+    """Read the JSON of ``to_json``."""
     values = dict(obj)
     if kind is Job:
         values["script"] = JobScript.from_json(values["script"])

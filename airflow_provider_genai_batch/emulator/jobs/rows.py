@@ -1,4 +1,4 @@
-"""What becomes of each row of a job: one reading of the script for both services."""
+"""Decides the result of each row of a job, by its script, for both services."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class Verdict(NamedTuple):
-    """What becomes of one row: ``response`` or ``error``, or neither when it does not come back.
+    """The result of one row: ``response`` or ``error``, or neither if the row does not come back.
 
-    A row that does not come back is none that the service counts; one that it did not come to was not ``reached``.
+    The service does not count a row that does not come back. A row that it did not process was not ``reached``.
     """
 
     response: JsonObject | None = None
@@ -33,12 +33,12 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Style:
-    """How a family of models says that an answer ended in another way.
+    """How a family of models shows that an answer ended in an unusual way.
 
     Attributes:
         finished: Takes a response, a reason and whether its content is kept (None: as usual); returns the response.
-        blocked: Returns the response to a prompt that is blocked.
-        emptied: Takes a response, returns it without what it says.
+        blocked: Returns the response to a blocked prompt.
+        emptied: Takes a response; returns it without its content.
     """
 
     finished: Callable[[JsonObject, str, bool | None], JsonObject] = finish.finished
@@ -50,17 +50,17 @@ class Judge:
     """Decides rows one by one, the same way every time."""
 
     def __init__(self, script: JobScript, ending: Ending, total: int, style: Style | None = None) -> None:
-        """Take up the job's script.
+        """Decide by the script of a job.
 
         Args:
             script: The job's script.
-            ending: How the job ended, which says how many rows were served at all.
-            total: How many rows there are.
-            style: Of the job's family of models; Gemini's by default.
+            ending: How the job ended, which determines how many rows were answered.
+            total: The number of rows.
+            style: The style of the job's family of models; by default Gemini's.
         """
         self._script = script
         self._style = style or Style()
-        # Decided once, as most scripts say nothing of single rows.
+        # Decided once, because most scripts have no settings for single rows.
         self._speaks = bool(script.parts or script.answers)
         self._ends = bool(script.finish_reasons or script.content or script.candidates or script.members)
         self._ending = ending
@@ -70,9 +70,9 @@ class Judge:
         """Decide one row.
 
         Args:
-            index: Place in the input, from 0.
+            index: The position in the input, from 0.
             key: The row's key, if it has one.
-            answer: Asks the pretend model; takes what the script says this row answers, or ``None``.
+            answer: Asks the simulated model; called with the script's answer for this row, or ``None``.
         """
         script = self._script
         if index >= self._served:
@@ -101,7 +101,7 @@ class Judge:
             return Verdict(response=self._ended(response, index, key) if self._ends else response)
         except RowError as refused:
             return Verdict(error=refused.status())
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is one row's and stops no look at the job
+        except Exception as problem:  # noqa: BLE001 - any error fails only its row, and no look at the job
             return _broken(problem)
 
     def _said(self, index: int, key: str | None) -> Any:
@@ -122,11 +122,11 @@ class Judge:
 
 
 def written(shape: Callable[[Verdict], JsonObject], verdict: Verdict) -> tuple[Verdict, bytes]:
-    """Return a row as it is written, with the verdict that it is of: an answer that cannot be written is an error.
+    """Return the verdict and the written row. If an answer cannot be written, the verdict is an error.
 
     Args:
-        shape: Gives a verdict the form of a row.
-        verdict: What became of the row.
+        shape: Converts a verdict to a row.
+        verdict: The result of the row.
     """
     try:
         return verdict, dumps(shape(verdict)) if verdict.copies else b""
@@ -142,7 +142,7 @@ def _broken(problem: Exception) -> Verdict:
 
 
 def drops_metadata(script: JobScript, index: int, key: str | None) -> bool:
-    """Whether an inline row comes back without its metadata."""
+    """Return whether an inline row comes back without its metadata."""
     dropped = script.drop_metadata
     return dropped if isinstance(dropped, bool) else _named(dropped, index, key)
 

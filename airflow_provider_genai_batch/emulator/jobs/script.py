@@ -1,4 +1,4 @@
-"""What becomes of one job, decided by a test."""
+"""Scripts, by which a test decides what happens to a job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROWS = ("missing", "duplicated", "blocked")
 
 @dataclass(frozen=True)
 class JobScript:
-    """The fate of one job; the package's docstring explains every field."""
+    """What happens to one job; the docstring of the package explains every field."""
 
     lifecycle: Lifecycle | None = None
     states: Sequence[str] = ()
@@ -85,10 +85,10 @@ class JobScript:
     extra_objects: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Spell states bare and rows as text, and refuse what cannot be.
+        """Convert states to their form without prefix, and row names to text; refuse impossible values.
 
         Raises:
-            ValueError: A fraction outside 0 to 1, no shard, an unknown style.
+            ValueError: A fraction is not between 0 and 1, there is no shard, or a choice is unknown.
         """
         put = object.__setattr__
         put(self, "end", bare(self.end))
@@ -128,10 +128,10 @@ class JobScript:
 
     @classmethod
     def from_json(cls, obj: Mapping[str, Any]) -> JobScript:
-        """Read the form of ``to_json``.
+        """Read the JSON of ``to_json``.
 
         Raises:
-            ValueError: A field nobody knows, or a value that cannot be.
+            ValueError: A field is unknown, or a value is impossible.
         """
         unknown = set(obj) - {one.name for one in fields(cls)}
         if unknown:
@@ -147,7 +147,7 @@ class JobScript:
 
 
 def row_name(row: RowName) -> str:
-    """Spell a key as it is and an index as ``#3``."""
+    """Return a key unchanged, and an index as ``#3``."""
     return f"#{row}" if isinstance(row, int) else row
 
 

@@ -1,4 +1,4 @@
-"""Rows on disk: written as they come, shuffled without being held."""
+"""Rows on disk: written as they come, and shuffled without loading them into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = 1 << 20
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file, without their ends, blank ones left out."""
+    """Yield the lines of a file without line ends; blank lines are left out."""
     with path.open("rb") as source:
         for line in source:
             stripped = line.strip()
@@ -21,7 +21,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream of bytes, without their ends, blank ones left out."""
+    """Yield the lines of a stream of bytes without line ends; blank lines are left out."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -33,7 +33,7 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> int:
-    """Write lines to a new file in one step that a crash cannot leave half done; return how many."""
+    """Write lines to a new file, which appears only when it is complete; return their number."""
     partial = path.with_suffix(".partial")
     count = 0
     with partial.open("wb", buffering=BLOCK) as target:
@@ -46,7 +46,7 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
 
 
 def shuffle_lines(path: Path, seed: str) -> None:
-    """Put the lines of a file into another order, the same for the same seed."""
+    """Shuffle the lines of a file; equal seeds give equal orders."""
     if path.stat().st_size == 0:
         return
     with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -1,4 +1,4 @@
-"""The words for a job's state, without the prefix each service puts before them."""
+"""The names of job states, without the prefix that each service adds."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ STATES = (
     "UPDATING",
     "PARTIALLY_SUCCEEDED",
 )
-"""In the order of Vertex AI's enum, so that the place is the number."""
+"""In the order of Vertex AI's enum, so the index is the number."""
 
 WAITING = frozenset({"UNSPECIFIED", "QUEUED", "PENDING"})
-"""Not started yet."""
+"""States of jobs that have not started."""
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
-"""Nothing more will happen."""
+"""States of jobs that have ended."""
 
 WITH_ROWS = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
-"""All rows were tried."""
+"""States of jobs in which all rows were tried."""
 
 
 def bare(state: str) -> str:
-    """Strip either prefix of a known state; an unknown string stays as it is."""
+    """Remove either prefix from a known state; an unknown string does not change."""
     for prefix in ("JOB_STATE_", "BATCH_STATE_"):
         if state.startswith(prefix) and state[len(prefix) :] in STATES:
             return state[len(prefix) :]
@@ -37,5 +37,5 @@ def bare(state: str) -> str:
 
 
 def wire(state: str, prefix: str) -> str:
-    """Put the service's prefix before a known state; an unknown string is sent as it is."""
+    """Add the service's prefix to a known state; an unknown string is sent unchanged."""
     return prefix + state if state in STATES else state

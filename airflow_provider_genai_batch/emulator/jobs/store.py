@@ -1,4 +1,4 @@
-"""Records on disk: sqlite, so that a kill -9 between two requests loses nothing."""
+"""Records on disk, in SQLite, so that a kill -9 between two requests loses nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
 
 class Store:
-    """A table of JSON records; without a path it keeps nothing, for state that need not survive."""
+    """A table of JSON records. Without a path it keeps nothing, if state need not survive."""
 
     def __init__(self, path: Path | None) -> None:
         """Open the table.
@@ -25,7 +25,7 @@ class Store:
         if path is not None:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
-            # The page cache outlives the process; only a crash of the machine could lose something.
+            # The page cache survives the process; only a crash of the machine could lose data.
             self._db.execute("pragma synchronous=off")
             self._db.execute(
                 "create table if not exists record (kind text, id text, body text, primary key (kind, id))"

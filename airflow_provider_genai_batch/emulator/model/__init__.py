@@ -1,1 +1,1 @@
-"""The pretend model: answers that depend on the request only."""
+"""The simulated model, whose answers depend only on the request."""

@@ -1,4 +1,4 @@
-"""Unit vectors that depend on the text only."""
+"""Unit vectors that depend only on the text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DIGITS = 8
 
 
 def default_dimension(model_id: str) -> int:
-    """Return the length of a vector nobody asked to shorten."""
+    """Return the length of a vector if the request sets none."""
     return 3072 if model_id.startswith("gemini-embedding-") else 768
 
 
@@ -20,8 +20,8 @@ def unit_vector(text: str, dimensions: int) -> list[float]:
     """Return a vector of length one.
 
     Args:
-        text: What is embedded; the same text gives the same vector.
-        dimensions: How many numbers.
+        text: The text; equal texts give equal vectors.
+        dimensions: The number of dimensions.
     """
     raw = array.array("h", hashlib.shake_256(text.encode(errors="replace")).digest(2 * dimensions))
     length = math.sqrt(math.fsum(value * value for value in raw)) or 1.0
@@ -29,7 +29,7 @@ def unit_vector(text: str, dimensions: int) -> list[float]:
 
 
 def counted(response: JsonObject, wanted: str) -> JsonObject:
-    """Return an EmbedContentResponse that says its tokens in one of two ways.
+    """Return an EmbedContentResponse with its token count in one of two forms.
 
     Args:
         response: The response.

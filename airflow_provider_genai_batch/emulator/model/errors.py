@@ -1,4 +1,4 @@
-"""The refusal of one row."""
+"""The error of one row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RowError(Exception):
     """The service refuses one row; an ``answer`` function raises it too."""
 
     def __init__(self, code: int, message: str = "", details: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Say why.
+        """Set the reason.
 
         Args:
             code: A gRPC number, such as 3 for INVALID_ARGUMENT.
@@ -56,7 +56,7 @@ class RowError(Exception):
         self.details = [dict(detail) for detail in details]
 
     def status(self) -> dict[str, Any]:
-        """Return it as google.rpc.Status."""
+        """Return the error as google.rpc.Status."""
         status: dict[str, Any] = {"code": self.code}
         text = self.message or _TEXTS.get(self.code, "")
         if text:
@@ -67,5 +67,5 @@ class RowError(Exception):
 
 
 def as_status(value: int | Mapping[str, Any]) -> dict[str, Any]:
-    """Return google.rpc.Status for a bare code or for one that is given."""
+    """Return google.rpc.Status for a code; a given status is returned unchanged."""
     return RowError(value).status() if isinstance(value, int) else dict(value)

@@ -1,4 +1,4 @@
-"""Gemini answers that ended in another way than the model says: reasons, filters, several candidates."""
+"""Gemini answers that end differently, as a script says: finish reasons, filters, several candidates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
 _WITH_CONTENT = frozenset({"STOP", "MAX_TOKENS"})
 _NO_PICTURE = ("NO_IMAGE", "IMAGE_")
-"""How reasons begin with which no picture was made; text may be there."""
+"""Prefixes of finish reasons without a picture; there may be text."""
 
 
 def finished(response: JsonObject, reason: str, keep: bool | None) -> JsonObject:
@@ -17,8 +17,8 @@ def finished(response: JsonObject, reason: str, keep: bool | None) -> JsonObject
 
     Args:
         response: A GenerateContentResponse.
-        reason: What every candidate ends for.
-        keep: Whether candidates have content; by default those that were filtered come without.
+        reason: The finish reason of every candidate.
+        keep: Whether candidates have content; by default filtered ones have none.
     """
     return {**response, "candidates": [_ended(one, reason, keep) for one in response.get("candidates", [])]}
 
@@ -34,15 +34,15 @@ def _ended(candidate: JsonObject, reason: str, keep: bool | None) -> JsonObject:
 
 
 def without_content(response: JsonObject) -> JsonObject:
-    """Return the response without what its candidates say."""
+    """Return the response without the content of its candidates."""
     bare = [{name: one[name] for name in one if name != "content"} for one in response.get("candidates", [])]
     return {**response, "candidates": bare}
 
 
 def several(response: JsonObject, reasons: Sequence[str]) -> JsonObject:
-    """Return the response with a candidate for each reason; all that have content say the same.
+    """Return the response with a candidate for each reason; all that have content have the same content.
 
-    A first candidate whose index is 0 may leave that out, as proto3's zeros are; captures of the Gemini API have it.
+    proto3 may leave out the index 0 of the first candidate; captures of the Gemini API have it.
     """
     first = response["candidates"][0]
     listed = [{**_ended(first, reason, None), "index": at} for at, reason in enumerate(reasons)]
@@ -50,7 +50,7 @@ def several(response: JsonObject, reasons: Sequence[str]) -> JsonObject:
     usage = dict(response.get("usageMetadata") or {})
     answered = usage.get("candidatesTokenCount", 0)
     if answered:
-        # The prompt counts once, what is said as often as it is said.
+        # The prompt counts once; the answer counts once for each candidate.
         usage["candidatesTokenCount"] = answered * said
         usage["totalTokenCount"] = usage.get("totalTokenCount", 0) + answered * (said - 1)
         if "candidatesTokensDetails" in usage:
@@ -62,13 +62,13 @@ def several(response: JsonObject, reasons: Sequence[str]) -> JsonObject:
 
 
 def with_members(response: JsonObject, members: Mapping[str, Any]) -> JsonObject:
-    """Return the response whose first candidate has these members too."""
+    """Return the response with further members in its first candidate."""
     first, *others = response["candidates"]
     return {**response, "candidates": [{**first, **members}, *others]}
 
 
 def blocked() -> JsonObject:
-    """Return the response to a prompt that is blocked."""
+    """Return the response to a blocked prompt."""
     return {
         "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
         "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 4},

@@ -1,4 +1,4 @@
-"""Pictures and speech: small, valid, the same for the same request, and of any size that a test asks for."""
+"""Pictures and speech: small and valid, equal for equal requests, or of a size that a test sets."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _RATE = 24_000
 _SHORTEST = _RATE // 10
 _LOUD = 8_000
 _CHUNK = 12
-"""Bytes of a PNG chunk around its content."""
+"""Bytes of a PNG chunk in addition to its content."""
 
 
 def png(seed: str, size: int = 0) -> bytes:
-    """Return a picture of 8 by 8 points.
+    """Return a picture of 8 by 8 pixels.
 
     Args:
-        seed: The same seed gives the same picture.
-        size: How many bytes it is to have, by a chunk that viewers pass over; 0: as few as it needs.
+        seed: Equal seeds give equal pictures.
+        size: The size in bytes, reached with a chunk that viewers ignore; 0: as small as possible.
     """
     digest = hashlib.shake_128(seed.encode(errors="replace"))
     points = digest.digest(3 * _SIDE * _SIDE)
@@ -41,7 +41,7 @@ def png(seed: str, size: int = 0) -> bytes:
 
 
 def pcm(seed: str, size: int = 0) -> bytes:
-    """Return a tone as raw samples: a tenth of a second, or as many bytes as asked for."""
+    """Return a tone as raw samples: a tenth of a second, or `size` bytes."""
     pitch = 220 + int.from_bytes(hashlib.sha256(seed.encode(errors="replace")).digest()[:2], "big") % 660
     samples = array(
         "h", (round(_LOUD * math.sin(2 * math.pi * pitch * at / _RATE)) for at in range(_SHORTEST))
@@ -52,12 +52,12 @@ def pcm(seed: str, size: int = 0) -> bytes:
 
 
 def part(mime_type: str, data: bytes) -> JsonObject:
-    """Return a part that holds bytes."""
+    """Return a part that contains bytes."""
     return {"inlineData": {"mimeType": mime_type, "data": base64.b64encode(data).decode()}}
 
 
 def seconds(speech: bytes) -> float:
-    """Return how long raw samples last."""
+    """Return the duration of raw samples."""
     return len(speech) / 2 / _RATE
 
 

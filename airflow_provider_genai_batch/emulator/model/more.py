@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator.model.text import number_of, tokens
 _OPTIONS = ("candidateCount", "responseLogprobs", "thinkingConfig", "responseModalities")
 _SPELLINGS = frozenset({*_OPTIONS, *map(snake, _OPTIONS)})
 _PICTURE_TOKENS = {"512": 747, "1K": 1120, "2K": 1680, "4K": 2520}
-"""The card of Gemini 3.1 Flash Image."""
+"""Source: the model card of Gemini 3.1 Flash Image."""
 
 _OLDER_PICTURE_TOKENS = 1290
 _TOKENS_A_SECOND = 25
@@ -23,14 +23,14 @@ _THOUGHT = "The question is plain, so the answer can be."
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked, as far as it has been read.
+    """A request, as far as it has been read.
 
     Attributes:
         request: The request.
         config: Its generation config.
-        prompt: What is asked, instructions included.
-        model: Id of the model.
-        media_bytes: Size of pictures and sounds; 0: as small as they can be.
+        prompt: The prompt, including instructions.
+        model: The id of the model.
+        media_bytes: The size of pictures and sounds; 0: as small as possible.
     """
 
     request: JsonObject
@@ -41,23 +41,23 @@ class Wanted:
 
 
 def wants_more(request: JsonObject, config: JsonObject, model: str) -> bool:
-    """Whether an answer may be more than one text; cheap, as every row asks."""
+    """Return whether an answer may be more than one text. This is cheap, because every row needs it."""
     return bool(request.get("tools") or not _SPELLINGS.isdisjoint(config) or names.shows(model))
 
 
 def scripted(parts: Parts) -> More:
-    """Return the answer that a script spells out."""
+    """Return the answer whose parts a script gives."""
     said = sum(tokens(str(part.get("text", ""))) for part in parts.parts if not part.get("thought"))
     return More((Said(list(parts.parts), "STOP"),), by_modality={"TEXT": said})
 
 
 def more_of(wanted: Wanted, said: Any, text: Callable[[int], tuple[str, str]]) -> More | None:
-    """Return what the answer is if not one text.
+    """Return an answer that is more than one text; None: it is one text.
 
     Args:
-        wanted: What is asked.
-        said: What a script or a function of a test answers.
-        text: Gives the text of a candidate by its place, and why it ended.
+        wanted: The request.
+        said: The answer of a script or of a test's function.
+        text: Returns the text of a candidate by its index, and its finish reason.
     """
     kinds = tools.names_of(wanted.request)
     call = tools.call(wanted.request, wanted.prompt, wanted.model, said)
@@ -83,12 +83,12 @@ def more_of(wanted: Wanted, said: Any, text: Callable[[int], tuple[str, str]]) -
 
 
 def in_words(prompt: str, at: int) -> str:
-    """Return a prompt as the candidate at a place answers it, so that each says something of its own."""
+    """Return the prompt for the candidate at an index, so that each candidate has an answer of its own."""
     return f"{prompt} (in other words, {at})" if at else prompt
 
 
 def _content(wanted: Wanted, kinds: set[str], words: str, at: int) -> tuple[list[JsonObject], dict[str, int]]:
-    """Return the parts of a candidate, and its tokens where they are not text's."""
+    """Return the parts of a candidate, and its tokens if they are not those of text."""
     seed = f"{wanted.prompt}#{at}"
     if names.speaks(wanted.model):
         sound = media.pcm(seed, wanted.media_bytes)
@@ -116,7 +116,7 @@ def _content(wanted: Wanted, kinds: set[str], words: str, at: int) -> tuple[list
 
 
 def modalities(config: JsonObject, model: str) -> list[str]:
-    """Return what an answer is to be made of."""
+    """Return the modalities that an answer may have."""
     asked = field(config, "responseModalities")
     if asked:
         return [str(one).upper() for one in (asked if isinstance(asked, list) else [asked])]
@@ -124,7 +124,7 @@ def modalities(config: JsonObject, model: str) -> list[str]:
 
 
 def _thoughts(wanted: Wanted) -> list[JsonObject]:
-    """Return what was thought, where a request wants to see it: a picture too where pictures are drawn."""
+    """Return the thoughts, if a request includes them; models that draw also return a picture."""
     if not field(field(wanted.config, "thinkingConfig") or {}, "includeThoughts"):
         return []
     thought: list[JsonObject] = [{"text": _THOUGHT, "thought": True}]

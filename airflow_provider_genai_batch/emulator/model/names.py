@@ -1,4 +1,4 @@
-"""Which model names exist here: families that Google runs in batch, never one that says it does not exist."""
+"""The model names that exist here: families that Google runs in batches, except names made to be refused."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ def last_part(model: str) -> str:
 
 
 def exists(model_id: str) -> bool:
-    """Whether a base model of that id exists here."""
+    """Return whether a base model with this id exists here."""
     return not says_unknown(model_id) and _FAMILIES.fullmatch(model_id) is not None
 
 
 def says_unknown(model_id: str) -> bool:
-    """Whether the id was made to be refused."""
+    """Return whether the id was made to be refused."""
     return "no-such" in model_id or "unknown" in model_id
 
 
 @lru_cache(maxsize=64)
 def embeds(model: str) -> bool:
-    """Whether the model answers embeddings."""
+    """Return whether the model returns embeddings."""
     return _EMBEDDING.match(last_part(model)) is not None
 
 
 @lru_cache(maxsize=64)
 def predicts(model: str) -> bool:
-    """Whether it is of the older embedding family, whose rows are instances and predictions."""
+    """Return whether the model is of the older embedding family, whose rows are instances and predictions."""
     return embeds(model) and not last_part(model).startswith("gemini-embedding-")
 
 
 @lru_cache(maxsize=64)
 def draws(model: str) -> bool:
-    """Whether the model answers pictures."""
+    """Return whether the model returns pictures."""
     return "-image" in last_part(model) and "gemini-" in model
 
 
 @lru_cache(maxsize=64)
 def speaks(model: str) -> bool:
-    """Whether the model answers speech."""
+    """Return whether the model returns speech."""
     return "-tts" in last_part(model) and "gemini-" in model
 
 
 @lru_cache(maxsize=64)
 def shows(model: str) -> bool:
-    """Whether the model answers with more than text."""
+    """Return whether the model returns more than text."""
     return draws(model) or speaks(model)

@@ -1,4 +1,4 @@
-"""What the pretend model says to one request, before a service gives it its shape."""
+"""The simulated model's answer to one request, before it gets the form of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
 @dataclass(frozen=True)
 class Said:
-    """One candidate: its parts in the wire's spelling, and why it ended."""
+    """One candidate: its parts in wire format, and its finish reason."""
 
     parts: list[JsonObject]
     reason: str
@@ -21,13 +21,13 @@ class Said:
 
 @dataclass(frozen=True)
 class More:
-    """What an answer has that is not one text.
+    """The content of an answer that is not one text.
 
     Attributes:
-        candidates: One or several.
-        members: What a candidate has beside its content, such as ``groundingMetadata``.
-        by_modality: Tokens that were said, such as ``{"TEXT": 3, "IMAGE": 1120}``.
-        tools: Tokens of what tools gave back, which no prompt counts.
+        candidates: One or several candidates.
+        members: Members of a candidate in addition to its content, such as ``groundingMetadata``.
+        by_modality: Output tokens, such as ``{"TEXT": 3, "IMAGE": 1120}``.
+        tools: Tokens of the results of tools, which are not among the prompt's tokens.
     """
 
     candidates: tuple[Said, ...]
@@ -37,18 +37,18 @@ class More:
 
 
 class Reply(NamedTuple):
-    """One answer; a tuple, as there is one for every row.
+    """One answer. It is a tuple, because there is one for every row.
 
     Attributes:
-        text: What is said.
+        text: The text of the answer.
         reason: ``STOP`` or ``MAX_TOKENS``.
-        prompt: The text that was asked, instructions included.
-        asked: Tokens of the prompt.
-        answered: Tokens of what is said.
-        thought: Tokens of thoughts.
+        prompt: The text of the prompt, including instructions.
+        asked: The tokens of the prompt.
+        answered: The tokens of the answer.
+        thought: The tokens of thoughts.
         model: The model's id.
-        number: A number that depends on the prompt alone.
-        more: What there is if it is not one text; then ``text`` and ``reason`` say nothing.
+        number: A number that depends only on the prompt.
+        more: The content if it is not one text; then ``text`` and ``reason`` are not used.
     """
 
     text: str
@@ -63,23 +63,23 @@ class Reply(NamedTuple):
 
 
 Shape: TypeAlias = Callable[[Reply], JsonObject]
-"""Gives a reply the shape of a service's GenerateContentResponse."""
+"""Converts a reply to a service's GenerateContentResponse."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a script has an answer consist of: parts in the wire's spelling."""
+    """The parts of an answer that a script gives, in wire format."""
 
     parts: tuple[JsonObject, ...]
 
 
 def signature(text: str) -> str:
-    """Return a thought signature, the same for the same text."""
+    """Return a thought signature; equal texts have equal signatures."""
     return base64.b64encode(hashlib.sha256(text.encode(errors="replace")).digest()).decode()
 
 
 def tool_usage(more: More) -> JsonObject:
-    """Return what usageMetadata says of tools."""
+    """Return the members of usageMetadata about tools."""
     if not more.tools:
         return {}
     details = [{"modality": "TEXT", "tokenCount": more.tools}]
@@ -87,5 +87,5 @@ def tool_usage(more: More) -> JsonObject:
 
 
 def details(by_modality: Mapping[str, int]) -> list[JsonObject]:
-    """Return tokens by modality as both services spell them."""
+    """Return tokens by modality in the form of both services."""
     return [{"modality": name, "tokenCount": count} for name, count in by_modality.items() if count]

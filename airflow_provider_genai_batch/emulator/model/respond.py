@@ -1,4 +1,4 @@
-"""Whole responses of the pretend model."""
+"""Whole responses of the simulated model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.emulator.model.text import (
 )
 
 Answer: TypeAlias = Callable[[JsonObject], Any]
-"""What a user passes to answer requests."""
+"""The function that a user passes to answer requests."""
 
 _WHOLE = ("candidates", "promptFeedback", "embedding")
 _NAMES = ("responseSchema", "responseJsonSchema", "responseMimeType")
@@ -32,18 +32,18 @@ _FORMATS = frozenset({*_NAMES, *map(snake, _NAMES), "_responseJsonSchema"})
 _GREATEST_DIMENSION = 3072
 _BUSY_THOUGHTS = 3
 _WITHOUT_USAGE = "gemini-embedding-001"
-"""Captures of its rows have no usageMetadata; those of newer models do."""
+"""In captures, its rows have no usageMetadata; those of newer models do."""
 
 
 class Responder:
     """Answers single requests."""
 
     def __init__(self, answer: Answer | None = None) -> None:
-        """Use a function for the answers, or pretend."""
+        """Use a function for the answers; None: generate them."""
         self._answer = answer
 
     def said(self, request: JsonObject) -> Any:
-        """Return what the user's function answers to a request, or None."""
+        """Return the answer of the user's function to a request; None: there is no function."""
         return None if self._answer is None else self._answer(request)
 
     def generate(
@@ -52,11 +52,11 @@ class Responder:
         """Return a GenerateContentResponse.
 
         Args:
-            request: GenerateContentRequest as it came.
-            model: Resource name of the model.
-            shape: Gives a reply the shape of the service.
-            said: An answer fixed by a script: text, JSON, a whole response, or its parts.
-            media_bytes: Size of the pictures that it draws; 0: as small as they can be.
+            request: The GenerateContentRequest as received.
+            model: The resource name of the model.
+            shape: Converts a reply to the form of the service.
+            said: An answer set by a script: text, JSON, a whole response, or its parts.
+            media_bytes: The size of pictures; 0: as small as possible.
 
         Raises:
             RowError: The request is refused.
@@ -115,7 +115,7 @@ class Responder:
         return result
 
     def _words(self, said: Any, config: JsonObject, prompt: str, system: str) -> tuple[str, str]:
-        """Return a text, cut where it is too long, and why it ended."""
+        """Return a text, cut if it is too long, and its finish reason."""
         text = self._text(said, config, prompt, system)
         limit = field(config, "maxOutputTokens")
         if limit is not None and tokens(text) > int(limit):
@@ -138,10 +138,10 @@ class Responder:
 
 
 def dimension_of(request: JsonObject, model: str) -> int:
-    """Return how many numbers an embedding request asks for.
+    """Return the number of dimensions that an embedding request wants.
 
     Raises:
-        RowError: More or fewer than the model can.
+        RowError: The model cannot return so many or so few.
     """
     config = field(request, "embedContentConfig") or {}
     wanted = field(config, "outputDimensionality") or field(request, "outputDimensionality")
@@ -153,7 +153,7 @@ def dimension_of(request: JsonObject, model: str) -> int:
 
 
 def _thoughts(config: JsonObject, model: str, number: int) -> int:
-    """Some answers of thinking models come with thoughts, and all whose thoughts are to be seen."""
+    """Return the tokens of thoughts. Some answers of thinking models have some, and all that include thoughts."""
     thinking = field(config, "thinkingConfig") or {}
     if field(thinking, "thinkingBudget") == 0 or not model.startswith(("gemini-2.5", "gemini-3")):
         return 0

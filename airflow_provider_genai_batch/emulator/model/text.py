@@ -1,4 +1,4 @@
-"""What a request asks in words, and a plain answer to it."""
+"""The text of a request, and a plain answer to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def content_text(content: Any) -> str:
         parts = content.get("parts", content if "text" in content else [])
         parts = parts if isinstance(parts, list) else [parts]
         if len(parts) == 1 and type(parts[0]) is dict:
-            # What nearly every request is.
+            # Nearly every request has this form.
             text = parts[0].get("text")
             return text if isinstance(text, str) else ""
         return "\n".join(
@@ -46,7 +46,7 @@ def content_text(content: Any) -> str:
 
 
 def prompt_of(request: JsonObject) -> str:
-    """Return the text of the last content, which is what is asked."""
+    """Return the text of the last content, which is the question."""
     contents = request.get("contents")
     last = contents[-1] if isinstance(contents, list) and contents else contents
     return content_text(last)
@@ -78,7 +78,7 @@ def plain_answer(prompt: str, system: str = "") -> str:
 
 
 def number_of(text: str) -> int:
-    """Return a number that depends on the text only."""
+    """Return a number that depends only on the text."""
     return int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:6], "big")
 
 

@@ -1,4 +1,4 @@
-"""What tools add to a Gemini answer: calls, code and its result, sources."""
+"""The parts that tools add to a Gemini answer: calls, code and its result, sources."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def names_of(request: JsonObject) -> set[str]:
 def call(request: JsonObject, prompt: str, model: str, said: Any) -> JsonObject | None:
     """Return the part that calls a function, if one is called.
 
-    A forced call calls the first function that is allowed; else the prompt has to speak of it.
+    If a call is forced, the first allowed function is called; otherwise the prompt must contain its name.
 
     Args:
         request: The request.
-        prompt: What is asked.
-        model: Id of the model.
-        said: Arguments that a script or a function of a test answers; text is no call.
+        prompt: The prompt.
+        model: The id of the model.
+        said: The arguments from a script or a test's function; if it is text, there is no call.
     """
     declared = list(_declared(request))
     calling = field(field(request, "toolConfig") or {}, "functionCallingConfig") or {}
@@ -63,19 +63,19 @@ def call(request: JsonObject, prompt: str, model: str, said: Any) -> JsonObject 
 
 
 def chosen_of(offered: Sequence[JsonObject], prompt: str, *, forced: bool) -> JsonObject | None:
-    """Return the function that a model of any family calls: one that the prompt speaks of, or the first if forced.
+    """Return the function that a model of any family calls: one named in the prompt, or the first if forced.
 
     Args:
-        offered: Functions with a ``name`` that it may call.
-        prompt: What is asked.
-        forced: Whether it has to call one.
+        offered: The functions that it may call, with a ``name``.
+        prompt: The prompt.
+        forced: Whether it must call one.
     """
     spoken_of = next((one for one in offered if one["name"] in prompt), None)
     return spoken_of or (offered[0] if forced and offered else None)
 
 
 def code(prompt: str) -> list[JsonObject]:
-    """Return the parts of code that was run."""
+    """Return the parts for executed code."""
     number = number_of(prompt) % 1000
     return [
         {"executableCode": {"language": "PYTHON", "code": f"print({number} * 2)\n"}},
@@ -84,7 +84,7 @@ def code(prompt: str) -> list[JsonObject]:
 
 
 def sources(tools: set[str], prompt: str, text: str) -> JsonObject:
-    """Return what a candidate says of its sources."""
+    """Return the members of a candidate about its sources."""
     found: JsonObject = {}
     chunks = [_chunk(_SEARCHES[tool]) for tool in sorted(tools & _SEARCHES.keys())]
     if chunks:
@@ -112,7 +112,7 @@ def sources(tools: set[str], prompt: str, text: str) -> JsonObject:
 
 
 def tokens_of(tools: set[str], prompt: str) -> int:
-    """Return how many tokens tools gave back; functions are the caller's own."""
+    """Return the tokens of the results of tools; functions are run by the caller and do not count."""
     return _LEAST_TOKENS + number_of(prompt) % 100 if tools - {"functionDeclarations"} else 0
 
 

@@ -1,4 +1,4 @@
-"""A child process that is waited for when it starts and cannot outlive its owner."""
+"""A child process whose start is awaited, and which cannot outlive its owner."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LOG_TAIL = 4000
 
 
 class ChildFailedError(RuntimeError):
-    """A child did not become ready; the text ends with what it had logged."""
+    """A child did not become ready; the message ends with the child's log."""
 
 
 class Child:
-    """One process of somebody else's making."""
+    """One process of other software."""
 
     def __init__(self, name: str, command: Sequence[str]) -> None:
-        """Remember what to run.
+        """Set the command.
 
         Args:
-            name: For error messages.
+            name: A name for error messages.
             command: Program and arguments.
         """
         self.name = name
@@ -43,20 +43,20 @@ class Child:
         """Start the process and wait until it is ready.
 
         Args:
-            ready: Asked again and again; must not raise.
+            ready: Returns whether the process is ready; called repeatedly, and must not raise.
             timeout: Seconds.
 
         Raises:
-            ChildFailedError: It ended, or was not ready in time; nothing is left running.
+            ChildFailedError: It ended, or was not ready in time; no process is left running.
         """
-        # Unlinked from the start, so that nothing is left behind by an owner that is killed.
+        # The file has no name, so a killed owner leaves nothing behind.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-I", "-S", str(_WATCH), *self.command],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C at the terminal is for the owner, who ends its children in order.
+            # A Ctrl-C in the terminal must only reach the owner, which ends its children in order.
             start_new_session=True,
         )
         end = time.monotonic() + timeout
@@ -69,32 +69,32 @@ class Child:
                 raise self._failed(f"was not ready after {timeout:g} s")
             time.sleep(_INTERVAL)
         if self._process.poll() is not None:
-            # Somebody else answered on its port.
+            # Another process answered on its port.
             self.stop()
             raise self._failed(f"ended with status {self._process.returncode}")
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Process id of the watch; the command is its only child."""
+        """The process id of the watch, whose only child is the command."""
         if self._process is None:
             message = f"{self.name} was not started"
             raise RuntimeError(message)
         return self._process.pid
 
     def log(self) -> str:
-        """Return what the process wrote so far, or the end of what it wrote before it was stopped."""
+        """Return what the process has written, or after its stop the end of that."""
         if self._log is None:
             return self._last_words
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def stop(self, timeout: float = 10) -> None:
-        """End the process; twice is as good as once.
+        """End the process. Calling this again does nothing.
 
         Args:
             timeout: Seconds until it is killed.
@@ -117,10 +117,10 @@ class Child:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, for a server that takes seconds to come up.
+    """Return a free port of 127.0.0.1, for a server that takes seconds to start.
 
-    It is below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere), one of which
-    would else have it meanwhile.
+    It is below the ports that systems use for outgoing connections (from 32768 on Linux, 49152 elsewhere), because such
+    a connection could take it in the meantime.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)

@@ -1,4 +1,4 @@
-"""What the stand-ins of Google's storage services have in common: a server of somebody else's, on loopback."""
+"""The common part of the stand-ins for Google's storage services: a server of other software, on loopback."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class NotInstalled(RuntimeError):
-    """The package of a stand-in is not there; the text says what to install."""
+    """The package of a stand-in is not installed; the message says what to install."""
 
 
 class LoopbackServer(ABC):
     """A child process that serves HTTP on 127.0.0.1; subclasses start it."""
 
     def __init__(self, port: int = 0, directory: str | Path | None = None) -> None:
-        """Remember where to serve and where to keep things.
+        """Choose where to serve and where to keep contents.
 
         Args:
-            port: Port on 127.0.0.1; 0 takes a free one at each start.
-            directory: Where its contents persist; without it they are kept in memory.
+            port: Port on 127.0.0.1; 0 chooses a free one at each start.
+            directory: Where contents are stored; None: in memory.
         """
         self._port = port
         self._directory = None if directory is None else Path(directory)
@@ -37,7 +37,7 @@ class LoopbackServer(ABC):
 
     @property
     def url(self) -> str:
-        """Address without a slash at its end, as Google's clients take it from the environment."""
+        """The address without a final slash, as Google's clients expect it in the environment."""
         return self._url
 
     @abstractmethod
@@ -45,7 +45,7 @@ class LoopbackServer(ABC):
         """Start the server and wait until it answers."""
 
     def stop(self) -> None:
-        """Stop the server; twice is as good as once."""
+        """Stop the server. Calling this again does nothing."""
         if self._http is not None:
             self._http.close()
         if self._child is not None:

@@ -1,9 +1,9 @@
-"""Run a command that ends when its owner does, however the owner ends.
+"""Runs a command that ends when its owner ends, in whatever way.
 
-Run as a file, not as a module: it needs the standard library only and must start fast. The owner holds the
-writing end of this program's standard input; when the owner is gone, even by SIGKILL, the kernel closes it
-and the command is ended. A pipe is used rather than Linux's parent-death signal alone: that signal is sent
-when the *thread* that started the child ends, and owners start their children from pools of threads.
+It is run as a file, not as a module, because it needs only the standard library and must start fast. The owner holds
+the writing end of this program's standard input. When the owner ends, even by SIGKILL, the kernel closes it, and this
+program ends the command. Linux's parent-death signal alone is not enough: it is sent when the *thread* that started the
+child ends, and owners start their children from pools of threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECONDS_TO_END = 5
 
 
 def main(command: list[str]) -> int:
-    """Run the command to its end or the owner's.
+    """Run the command until it or the owner ends.
 
     Args:
         command: Program and arguments.
@@ -41,12 +41,12 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill the command if this program is killed (its main thread lives as long as it does)."""
+    """Make Linux kill the command if this program is killed; its main thread lives as long as the program."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _watch(child: subprocess.Popen[bytes]) -> None:
-    """End the command once standard input is at its end."""
+    """End the command when standard input ends."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     child.terminate()

@@ -1,1 +1,1 @@
-"""The web server: routes, what happens to every request, and the control routes."""
+"""The web server: routes, the pipeline for every request, and the control routes."""

@@ -27,8 +27,8 @@ class Control:
         """Control a world.
 
         Args:
-            world: What is controlled.
-            connection: Gives an Airflow connection for a backend.
+            world: The emulator's state.
+            connection: Returns an Airflow connection for a backend.
         """
         self._world = world
         self._connection = connection
@@ -50,11 +50,11 @@ class Control:
         ]
 
     async def health(self, _request: Request) -> Response:
-        """Say that requests are served."""
+        """Report that requests are served."""
         return JSONResponse({"status": "ok"})
 
     async def faults(self, request: Request) -> Response:
-        """List, queue or forget faults."""
+        """List, queue or remove faults."""
         faults = self._world.faults
         if request.method == "DELETE":
             faults.clear()
@@ -73,7 +73,7 @@ class Control:
         return JSONResponse({"faults": waiting})
 
     async def release(self, request: Request) -> Response:
-        """Let go the calls a fault holds."""
+        """Let the calls continue that a fault holds."""
         ticket = self._world.faults.find(request.path_params["number"])
         if ticket is None:
             return JSONResponse({"error": "no such fault"}, 404)
@@ -81,7 +81,7 @@ class Control:
         return JSONResponse({})
 
     async def clock(self, request: Request) -> Response:
-        """Show or advance the clock, or skew what replies say of it."""
+        """Show or advance the clock, or set how far the ``Date`` of replies differs from it."""
         clock = self._world.clock
         if request.method == "POST":
             try:
@@ -100,7 +100,7 @@ class Control:
             self._world.clock.advance(float(body["advance"]))
 
     async def jobs(self, request: Request) -> Response:
-        """List every job there ever was, or queue a script."""
+        """List all jobs that were ever created, or queue a script."""
         if request.method == "POST":
             try:
                 body = await _object(request)
@@ -127,14 +127,14 @@ class Control:
         return JSONResponse(next(one for one in shown if one["name"] == name))
 
     async def requests(self, request: Request) -> Response:
-        """List or forget requests."""
+        """List or remove requests."""
         if request.method == "DELETE":
             self._world.requests.clear()
             return JSONResponse({})
         return JSONResponse({"requests": self._world.requests.snapshot()})
 
     async def switches(self, request: Request) -> Response:
-        """Show switches, or set some."""
+        """Show or set switches."""
         if request.method == "PATCH":
             try:
                 self._world.switches = self._world.switches.changed(await _object(request))
@@ -143,7 +143,7 @@ class Control:
         return JSONResponse(self._world.switches.to_json())
 
     async def capacity(self, request: Request) -> Response:
-        """Show what online calls meet, or set some of it."""
+        """Show or set limits of online calls."""
         if request.method == "PATCH":
             try:
                 self._world.capacity = self._world.capacity.changed(await _object(request))
@@ -160,10 +160,10 @@ class Control:
 
 
 def force(world: World, name: str, state: str, error: dict[str, Any] | None = None) -> None:
-    """Put a job into a state; one that has ended stays ended.
+    """Set the state of a job that has not ended.
 
     Raises:
-        ValueError: No such job, or it has ended.
+        ValueError: There is no such job, or it has ended.
     """
     with world.lock:
         job = world.jobs.get(name)
@@ -180,7 +180,7 @@ async def _object(request: Request) -> dict[str, Any]:
     body = json.loads(await request.body())
     if not isinstance(body, dict):
         message = "the body is a JSON object"
-        raise ValueError(message)  # noqa: TRY004 - every problem of a body is one kind to the caller
+        raise ValueError(message)  # noqa: TRY004 - callers handle every problem of a body in the same way
     return body
 
 

@@ -1,4 +1,4 @@
-"""The token endpoint, and the one that lets one service account act as another."""
+"""The token endpoint, and the endpoint by which one service account impersonates another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = 1 << 16
 
 
 async def token(call: Call) -> Response:
-    """Exchange a signed assertion for an access token; errors are OAuth's, not Google's."""
+    """Exchange a signed assertion for an access token. Errors have OAuth's form, not Google's."""
     form = parse_qs((await call.body(_LARGEST)).decode("latin-1"))
     if form.get("grant_type") != [_GRANT] or "assertion" not in form:
         return json_response(

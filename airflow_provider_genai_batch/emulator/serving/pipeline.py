@@ -1,4 +1,4 @@
-"""What happens to every request: noted, disturbed by a fault if one waits, admitted, answered."""
+"""The pipeline for every request: it is logged, disturbed if a fault waits for it, authorized and answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PAGE = (
 
 
 class Dropped(Exception):
-    """The connection is to die without a reply."""
+    """The connection must be dropped without a reply."""
 
 
 class Endpoint:
@@ -87,7 +87,7 @@ class Endpoint:
             return _error(injected, wrapped=wrapped)
 
     async def _act(self, call: Call) -> Response:
-        """Admit and handle; a refusal is a reply too, which a fault can still spoil."""
+        """Authorize and handle the call. A refusal is a reply too, so a fault can still spoil it."""
         try:
             auth.check(self._method.service, call.request, self._tokens, self._world.settings.api_keys)
             if call.fault == "twice":
@@ -100,7 +100,7 @@ class Endpoint:
 
 
 async def _before(call: Call, ticket: Ticket, fault: Fault) -> Response | None:
-    """Do what the fault does before anything is acted on; None goes on."""
+    """Apply a fault before the call is carried out. None: carry it out now."""
     if fault.kind == "hold":
         await ticket.pause()
         return None
@@ -117,7 +117,7 @@ async def _before(call: Call, ticket: Ticket, fault: Fault) -> Response | None:
 
 
 async def _after(response: Response, ticket: Ticket, fault: Fault) -> Response:
-    """Spoil the reply to a call that was acted on."""
+    """Spoil the reply to a call that was carried out."""
     if fault.kind in {"lost_reply", "lost_final_reply"}:
         raise Dropped
     if fault.kind == "hold":
@@ -163,7 +163,7 @@ class _Truncated:
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Kill the connection and wait until the server has noticed."""
+    """Abort the connection, and wait until the server has noticed."""
     transport: asyncio.Transport = scope["state"]["transport"]
     transport.abort()
     while (await receive())["type"] != "http.disconnect":

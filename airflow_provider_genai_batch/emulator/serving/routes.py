@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.emulator.world import World
 
 
 class _Segment(Convertor[str]):
-    """A path segment up to a custom verb."""
+    """A path segment up to a custom verb, which begins with a colon."""
 
     regex = "[^/:]+"
 
@@ -91,7 +91,7 @@ _VERTEX: tuple[tuple[str, str, str, Handler], ...] = (
 
 
 class _Upload:
-    """One path, four methods: the command header says which."""
+    """One path with four methods; a header selects the method."""
 
     def __init__(self, world: World, tokens: Tokens) -> None:
         self._start = Endpoint(world, tokens, "files.start", uploads.start)
@@ -132,7 +132,7 @@ def _routes(world: World, tokens: Tokens) -> Iterator[BaseRoute]:
     yield Route("/download/{version:gemini}/files/{file:segment}:download", download, methods=["GET"])
     for verb, path, method, handler in _VERTEX:
         yield Route("/{version:vertex}" + path, Endpoint(world, tokens, method, handler), methods=[verb])
-    # Where Google's REST clients look at operations of every kind.
+    # Google's REST clients read operations of every kind here.
     operation = Endpoint(world, tokens, "operations.get", operations.get)
     yield Route("/ui" + _OPERATION, operation, methods=["GET"])
     yield Route("/token", Endpoint(world, tokens, "oauth.token", oauth_routes.token), methods=["POST"])

@@ -1,4 +1,4 @@
-"""The web server in a thread of its own."""
+"""The web server in a separate thread."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _START_SECONDS = 30
 
 
 class _ShowsTransport(asyncio.Protocol):
-    """Puts the connection where the application can break it."""
+    """Gives the application access to the connection, so that it can drop it."""
 
     app_state: dict[str, Any]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport in the state every request of this connection gets."""
+        """Put the transport into the state that every request of this connection gets."""
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
@@ -30,7 +30,7 @@ _Protocol = type("_Protocol", (_ShowsTransport, AutoHTTPProtocol), {})
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and stops on request instead of looking ten times a second."""
+    """A server that reports when it is ready, and stops on an event instead of polling ten times a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -49,7 +49,7 @@ class _Server(uvicorn.Server):
             await self._stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn's own shutdown always sleeps; with one emulator a test that adds up.
+        # uvicorn's own shutdown always sleeps, which adds up with one emulator for each test.
         for server in self.servers:
             server.close()
         for one in sockets or []:
@@ -71,9 +71,9 @@ class ServerThread:
     """Serves an application on a socket until stopped."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Bind the socket; port 0 takes a free one."""
+        """Bind the socket; port 0 chooses a free one."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # asyncio turns Nagle's algorithm off only where the protocol is named; it costs 40 ms a reply.
+        # asyncio turns Nagle's algorithm off only if the protocol is named; otherwise it costs 40 ms a reply.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -105,7 +105,7 @@ class ServerThread:
         """Return when requests are served.
 
         Raises:
-            RuntimeError: The server did not come up.
+            RuntimeError: The server did not start in time.
         """
         self._thread.start()
         if not self._server.ready.wait(_START_SECONDS):

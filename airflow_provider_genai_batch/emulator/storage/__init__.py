@@ -1,1 +1,1 @@
-"""A Cloud Storage server on loopback: fake-gcs-server, and what stands in front of it."""
+"""A Cloud Storage server on loopback: fake-gcs-server, and a front before it."""

@@ -1,8 +1,8 @@
-"""What stands in front of fake-gcs-server: resumable uploads as Google serves them, and moves; the rest passes through.
+"""A front before fake-gcs-server: it serves resumable uploads as Google does, and moves; all else passes through.
 
-fake-gcs-server honours ``ifGenerationMatch`` and ``ifGenerationNotMatch`` on multipart uploads only. So the bytes of a
-resumable upload are kept here, and when they are whole they are inserted in one such request: looking at the
-preconditions and inserting are one step, whoever else writes. Preconditions that would be ignored are refused.
+fake-gcs-server observes ``ifGenerationMatch`` and ``ifGenerationNotMatch`` only on multipart uploads. So this front
+keeps the bytes of a resumable upload, and inserts the complete object with one such request. That way the check of the
+preconditions and the insertion are one step, even if others write too. Preconditions that would be ignored are refused.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ _NOT_MET = "At least one of the pre-conditions you specified did not hold."
 
 
 class Front:
-    """The application; it belongs to one server."""
+    """The ASGI application in front of one server."""
 
     def __init__(self, *, check_at_start: bool = True) -> None:
         """Begin without a server behind it.
 
         Args:
-            check_at_start: Whether preconditions are looked at when a session is opened too, or at its end only.
+            check_at_start: Whether preconditions are also checked when a session is opened, or only at its end.
         """
         self.upstream = ""
-        """Address of fake-gcs-server."""
+        """The address of fake-gcs-server."""
         self._check_at_start = check_at_start
         self._sessions = Sessions()
         self._loop: asyncio.AbstractEventLoop | None = None
-        # One for all: a context costs milliseconds, though everything here is plain HTTP.
+        # Shared by all requests: a TLS context costs milliseconds, although all requests here are plain HTTP.
         self._transport = httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,19 +68,19 @@ class Front:
             elif not await self._pass(request, send):
                 await _refusal(412, "conditionNotMet", _NOT_MET)(scope, receive, send)
         except ClientDisconnect:
-            return  # nobody is there to be answered
+            return  # there is no client to answer
         except httpx.TransportError as trouble:
             answer = _refusal(502, "backendError", f"fake-gcs-server does not answer: {trouble!r}")
             await answer(scope, receive, send)
 
     def close(self) -> None:
-        """Forget the sessions and the connections; the server still runs."""
+        """Close the sessions and the connections; the server still runs."""
         if self._loop is not None and self._loop.is_running():
             asyncio.run_coroutine_threadsafe(self._transport.aclose(), self._loop).result(_CLOSE_SECONDS)
         self._sessions.close()
 
     async def _own(self, request: Request) -> Response | None:
-        """Answer what is not left to fake-gcs-server."""
+        """Answer the requests that do not go to fake-gcs-server; None: this one does."""
         query = request.query_params
         found = _UPLOAD.fullmatch(_raw_path(request.scope))
         if found and "upload_id" in query and request.method in {"PUT", "POST"}:
@@ -103,7 +103,7 @@ class Front:
         return await self._move(*move.groups()) if move and request.method == "POST" else None
 
     async def _move(self, bucket: str, source: str, target: str) -> Response:
-        """Rename an object within its bucket; unlike Google's, not in one step."""
+        """Rename an object within its bucket. Unlike Google's, this is not one step."""
         own = bucket.removeprefix("/storage/v1")
         copied = await self._ask("POST", f"{bucket}/o/{source}/copyTo{own}/o/{target}")
         if copied.is_success and source != target:
@@ -115,7 +115,7 @@ class Front:
         )
 
     async def _compose(self, request: Request, bucket: str) -> Response | None:
-        """Look at what fake-gcs-server does not: how many sources there are, and their generations."""
+        """Check what fake-gcs-server does not check: the number of sources and their generations."""
         try:
             sources = [dict(one) for one in json.loads(await request.body())["sourceObjects"]]
             named = [
@@ -163,7 +163,7 @@ class Front:
         kind = request.headers.get("x-upload-content-type") or metadata.get("contentType")
         own = {key: value for key, value in query.items() if key not in {"uploadType", "name"}}
         session = Session(bucket, own, {**metadata, "name": name}, kind or "application/octet-stream")
-        # As the real service does, the address repeats what was asked for.
+        # As on the real service, the address repeats the query of the request.
         again = urlencode(
             {**query, "uploadType": "resumable", "name": name, "upload_id": self._sessions.open(session)}
         )
@@ -171,7 +171,7 @@ class Front:
         return Response(status_code=200, headers={"Location": location})
 
     async def _continue(self, request: Request, name: str) -> Response:
-        """Take a chunk, or tell how far the upload got."""
+        """Receive a chunk, or report how many bytes have arrived."""
         session = self._sessions.find(name)
         if session is None:
             return _no_session()
@@ -196,7 +196,7 @@ class Front:
             return Response(session.answer, media_type="application/json")
 
     async def _insert(self, session: Session) -> httpx.Response:
-        """Insert the whole object in one request, which looks at the preconditions."""
+        """Insert the whole object with one request, which checks the preconditions."""
         mark = uuid.uuid4().hex
         resource = json.dumps(session.metadata)
         head = f"--{mark}\r\nContent-Type: application/json\r\n\r\n{resource}\r\n".encode()
@@ -221,13 +221,13 @@ class Front:
         )
 
     async def _ask(self, verb: str, target: str, **how: Any) -> httpx.Response:
-        """Send a request of our own to fake-gcs-server and read the whole answer."""
+        """Send a request of the front's own to fake-gcs-server, and read the whole answer."""
         reply = await self._transport.handle_async_request(httpx.Request(verb, self.upstream + target, **how))
         await reply.aread()
         return reply
 
     async def _pass(self, request: Request, send: Send) -> bool:
-        """Pass a request on, and its answer back, in pieces and untouched; False for a 412, which is yet to be said."""
+        """Pass a request on, and its answer back, piece by piece and unchanged; False for a 412, not yet answered."""
         scope = request.scope
         target = _raw_path(scope).encode("ascii")
         if scope["query_string"]:
@@ -239,7 +239,7 @@ class Front:
             httpx.URL(self.upstream),
             headers=headers,
             content=request.stream() if has_body else None,
-            # The path goes as it came: what is quoted in it and how is part of an object's name.
+            # The path is sent unchanged, because its quoting belongs to the object's name.
             extensions={"target": target},
         )
         reply = await self._transport.handle_async_request(passed)
@@ -270,7 +270,7 @@ class Front:
 
 
 def _shows_objects(request: Request, reply: httpx.Response) -> bool:
-    """Whether a reply holds resources of objects, rather than the bytes of one."""
+    """Return whether a reply contains resources of objects, rather than the bytes of one."""
     path = _raw_path(request.scope)
     is_json = reply.headers.get("content-type", "").startswith("application/json")
     bytes_wanted = request.query_params.get("alt") == "media" or not _OBJECTS.search(path)
@@ -278,9 +278,9 @@ def _shows_objects(request: Request, reply: httpx.Response) -> bool:
 
 
 def with_generations(body: bytes) -> bytes:
-    """Return resources with ids as Cloud Storage makes them: ``bucket/object/generation``.
+    """Return resources with ids in Cloud Storage's form: ``bucket/object/generation``.
 
-    fake-gcs-server leaves the generation out.
+    fake-gcs-server omits the generation.
     """
     try:
         shown = json.loads(body)
@@ -301,13 +301,13 @@ def _raw_path(scope: Scope) -> str:
 
 
 def _hold(conditions: Mapping[str, int], generation: int) -> bool:
-    """Whether preconditions hold; a generation of 0 means that there is no object."""
+    """Return whether preconditions hold; generation 0 means that there is no object."""
     wanted, unwanted = (conditions.get(name) for name in _HONOURED)
     return wanted in {None, generation} and unwanted != generation
 
 
 def _incomplete(session: Session, *, go: bool) -> Response:
-    """Answer how far an upload got; Google's client for Go takes no 308."""
+    """Answer how many bytes of an upload have arrived; Google's client for Go does not accept a 308."""
     headers = {"Range": f"bytes=0-{session.received - 1}"} if session.received else {}
     if go:
         return Response(status_code=200, headers={**headers, "X-Http-Status-Code-Override": "308"})
@@ -319,7 +319,7 @@ def _no_session() -> Response:
 
 
 def _refusal(code: int, reason: str, message: str) -> JSONResponse:
-    """Build an error in the shape of the JSON API."""
+    """Build an error in the form of the JSON API."""
     one: dict[str, str] = {"message": message, "domain": "global", "reason": reason}
     if reason == "conditionNotMet":
         one |= {"locationType": "header", "location": "If-Match"}

@@ -1,7 +1,7 @@
 """Resumable uploads to Cloud Storage: the bytes of sessions that have not ended yet.
 
 Sources: Google's "Performing resumable uploads" and the reference of ``objects.insert``. fake-gcs-server has sessions
-of its own, but takes a question of how far an upload got for its end, and looks at no offset and no precondition.
+of its own, but a query for the received bytes ends its uploads, and it checks neither offsets nor preconditions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from starlette.requests import ClientDisconnect
 
 GRANULE = 256 * 1024
-"""Bytes; every chunk but the last is a multiple of it."""
+"""Bytes. The size of every chunk except the last is a multiple of this."""
 
 _PIECE = 1 << 20
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -27,21 +27,21 @@ class BadChunkError(ValueError):
 
 
 class Span(NamedTuple):
-    """What a ``Content-Range`` says."""
+    """The content of a ``Content-Range`` header."""
 
     first: int | None
-    """Offset of the first byte; None when the request only asks, or only says how long the object is."""
+    """Offset of the first byte; None if the request is a query, or only gives the length of the object."""
     end: int | None
     """Offset after the last byte."""
     total: int | None
-    """Length of the object, None while it is unknown."""
+    """Length of the object; None while it is unknown."""
 
 
 def read_span(header: str | None, length: int | None) -> Span:
-    """Read a ``Content-Range``; without one the request holds the whole object.
+    """Read a ``Content-Range``; without one the request contains the whole object.
 
     Raises:
-        BadChunkError: It is none, or does not fit the length of the body.
+        BadChunkError: It is invalid, or does not fit the length of the body.
     """
     if header is None:
         return Span(0, length, length)
@@ -62,18 +62,18 @@ def read_span(header: str | None, length: int | None) -> Span:
 
 
 class Session:
-    """One upload under way."""
+    """One running upload."""
 
     def __init__(
         self, bucket: str, query: Mapping[str, str], metadata: Mapping[str, Any], content_type: str
     ) -> None:
-        """Remember what the start said.
+        """Begin an upload.
 
         Args:
-            bucket: Name.
-            query: Parameters of the insertion, the preconditions among them.
+            bucket: The name of the bucket.
+            query: Parameters of the insertion, including the preconditions.
             metadata: The object's resource.
-            content_type: Of the object.
+            content_type: The content type of the object.
         """
         self.bucket = bucket
         self.query = dict(query)
@@ -83,20 +83,20 @@ class Session:
         self.received = 0
         self.turn = asyncio.Lock()
         self.answer: bytes | None = None
-        """The object's resource, once it is there."""
-        # Unlinked from the start, so that nothing is left behind by an owner that is killed.
+        """The object's resource, once the object exists."""
+        # The file has no name, so a killed owner leaves nothing behind.
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the session
 
     async def take(self, span: Span, body: AsyncIterable[bytes]) -> bool:
-        """Take the bytes of a request; bytes that are there already are passed over.
+        """Receive the bytes of a request; bytes that have already arrived are skipped.
 
-        Until the last byte of the object has come only whole granules stay.
+        Until the last byte of the object has arrived, only whole granules are kept.
 
         Returns:
             Whether the object is whole.
 
         Raises:
-            BadChunkError: The bytes do not continue what is there; nothing changes.
+            BadChunkError: The bytes do not continue those that have arrived; nothing changes.
             ClientDisconnect: The request broke off.
         """
         if self.total is not None and span.total not in {None, self.total}:
@@ -128,26 +128,26 @@ class Session:
                 self._spool.truncate()
 
     def content(self) -> Iterator[bytes]:
-        """Read what has arrived."""
+        """Yield the bytes that have arrived."""
         self._spool.seek(0)
         while piece := self._spool.read(_PIECE):
             yield piece
 
     def end(self, answer: bytes) -> None:
-        """Remember the answer and forget the bytes."""
+        """Keep the answer and delete the bytes."""
         self.answer = answer
         self.close()
 
     def close(self) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         self._spool.close()
 
 
 class Sessions:
-    """All of them, by the id in their address."""
+    """All sessions, by the id in their address."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without sessions."""
         self._by_id: dict[str, Session] = {}
 
     def open(self, session: Session) -> str:
@@ -157,15 +157,15 @@ class Sessions:
         return name
 
     def find(self, name: str) -> Session | None:
-        """Return a session, None when there is no such (any more)."""
+        """Return a session; None if there is none, or no longer."""
         return self._by_id.get(name)
 
     def drop(self, name: str) -> None:
-        """Forget a session and what it holds."""
+        """Remove a session and its bytes."""
         if session := self._by_id.pop(name, None):
             session.close()
 
     def close(self) -> None:
-        """Forget all."""
+        """Remove all sessions."""
         for name in list(self._by_id):
             self.drop(name)

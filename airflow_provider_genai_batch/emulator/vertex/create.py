@@ -1,4 +1,4 @@
-"""What a batchPredictionJobs create must say; whether buckets and rows are any good is found out later."""
+"""Checks the body of a batchPredictionJobs create call; buckets and rows are checked later, when the job runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = words(
     "disableContainerLogging generateExplanation explanationSpec unmanagedContainerModel "
     "modelVersionId"
 )
-"""Fields of the resource a caller may send."""
+"""The fields of the resource that a caller may send."""
 
 _UNSUPPORTED = ("serviceAccount", "encryptionSpec", "dedicatedResources", "unmanagedContainerModel")
 _SILENT = frozenset({"serviceAccount", "encryptionSpec"})
@@ -35,12 +35,12 @@ def checked(body: JsonObject, location: str, switches: Switches) -> JsonObject:
     """Return the resource in one spelling.
 
     Args:
-        body: What was sent.
-        location: Where the job is to run.
-        switches: What a test has decided of the service.
+        body: The body of the call.
+        location: The location of the job.
+        switches: A test's choices about the service.
 
     Raises:
-        ApiError: 400 for what is missing or wrong, 404 for an unknown model.
+        ApiError: 400 if something is missing or wrong, 404 for an unknown model.
     """
     name = body.get("displayName")
     if not isinstance(name, str) or not name.strip():
@@ -54,7 +54,7 @@ def checked(body: JsonObject, location: str, switches: Switches) -> JsonObject:
     result["model"] = check_model(body["model"], location, switches)
     family = family_of(result["model"])
     for field in _UNSUPPORTED:
-        # Nothing is said of service accounts and keys of one's own for partner models.
+        # Google's pages say nothing about service accounts and the user's own encryption keys for partner models.
         if field in body and (family not in {CLAUDE, OPEN} or field not in _SILENT):
             message = f"{field} is not supported for batch prediction with Gemini models."
             raise ApiError(400, message)
@@ -80,7 +80,7 @@ def _input(value: Json) -> JsonObject:
     kind = config.get("instancesFormat")
     if set(config) == {"instancesFormat", "gcsSource"} and kind == "jsonl":
         uris = known_only(config["gcsSource"], {"uris"}, f"{where}.gcs_source").get("uris")
-        # Some samples of Google's own write one string where the type says a list.
+        # Some of Google's own samples send one string, although the type is a list.
         uris = [uris] if isinstance(uris, str) else uris
         if not isinstance(uris, list) or not uris or not all(_matches(_OBJECT, uri) for uri in uris):
             message = f"Invalid Cloud Storage URI in gcsSource.uris: {uris}"

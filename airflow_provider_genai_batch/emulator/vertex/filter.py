@@ -39,10 +39,10 @@ _ALLOWED = {
 
 
 def compiled(text: str) -> Test:
-    """Return a test for jobs; an empty filter lets every job pass.
+    """Return a test for jobs; an empty filter accepts every job.
 
     Raises:
-        ApiError: 400 for what is no filter.
+        ApiError: 400 for an invalid filter.
     """
     if not text.strip():
         return lambda _job: True
@@ -138,14 +138,14 @@ def _label(key: str, sign: str, value: str, *, quoted: bool) -> Test:
 
 
 def _glob(value: str) -> str:
-    """Return a pattern: stars stand for anything; without a star the text is looked for anywhere."""
+    """Return a pattern: a star stands for any text; without stars the text may be anywhere."""
     text = value if "*" in value else f"*{value}*"
     return fnmatch.translate(text.replace("[", "[[]").replace("?", "[?]"))
 
 
 def _nanoseconds(value: str) -> int:
     try:
-        # Python 3.10 reads fractions of exactly six digits only.
+        # Python 3.10 only reads fractions with exactly six digits.
         six = _FRACTION.sub(lambda found: f".{found.group(1)[:6]:0<6}", value)
         moment = datetime.fromisoformat(six.replace("Z", "+00:00"))
     except ValueError as problem:

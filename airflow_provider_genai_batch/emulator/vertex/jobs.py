@@ -94,9 +94,9 @@ async def list_(call: Call) -> Response:
 
 
 async def cancel(call: Call) -> Response:
-    """Ask for a job to be stopped.
+    """Request the cancellation of a job.
 
-    A capture of the live service: 400 FAILED_PRECONDITION for a failed job; assumed for every ended one.
+    A capture of the live service shows 400 FAILED_PRECONDITION for a failed job; here all ended jobs get it.
     """
     call.query()
     await call.nothing()
@@ -115,7 +115,7 @@ async def cancel(call: Call) -> Response:
 
 
 async def delete(call: Call) -> Response:
-    """Remove an ended job; its output stays."""
+    """Remove an ended job; its output is kept."""
     call.query()
     job = _found(call)
     world = call.world
@@ -129,9 +129,9 @@ async def delete(call: Call) -> Response:
 
 
 async def _has_room(call: Call, parent: Parent, model: str) -> None:
-    """Refuse one Claude job too many in a project.
+    """Refuse a Claude job that would exceed the limit of a project.
 
-    Google's page on Claude: four at once. What a fifth is answered no page says; 429 is what quotas are.
+    Source: Google's page on Claude, four jobs at once. No page says how a fifth is answered; 429 is usual for quotas.
     """
     world = call.world
     most = world.switches.claude_jobs
@@ -180,7 +180,7 @@ def _source(body: JsonObject) -> JsonObject:
 
 
 def _needs_stand_ins(world: World, body: JsonObject) -> None:
-    """Say at once what this emulator was started without, rather than fail later for no visible reason."""
+    """Refuse jobs for which a stand-in is missing at once, so that they do not fail later without a visible reason."""
     needed = {name for config in (body["inputConfig"], body["outputConfig"]) for name in config}
     if needed & {"gcsSource", "gcsDestination"} and world.storage is None:
         raise ApiError(400, "This emulator was started without Cloud Storage.", "FAILED_PRECONDITION")

@@ -1,4 +1,4 @@
-"""Rows a script holds back: the job has SUCCEEDED, its output is not there yet."""
+"""Rows that a script holds back: the job has SUCCEEDED, but its output does not exist yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PUBLISHING = threading.Lock()
 
 
 def at_the_end(job: Job) -> int:
-    """Return how many shards are there as soon as the job has ended."""
+    """Return how many shards exist as soon as the job has ended."""
     script = job.script
     if script.late_output or script.late_seconds:
         return 0
@@ -22,7 +22,7 @@ def at_the_end(job: Job) -> int:
 
 
 def visible(world: World, job: Job) -> int:
-    """Return how many shards of an ended job are to be there now; one after another where the script says so."""
+    """Return how many shards of an ended job must exist now; a script may publish them one after another."""
     script = job.script
     looks = job.reads - script.late_output
     age_ns = world.clock.now_ns() - (job.ended_ns or 0) - int(script.late_seconds * NANOSECONDS)
@@ -37,7 +37,7 @@ def visible(world: World, job: Job) -> int:
 
 
 def due(world: World, job: Job) -> bool:
-    """Whether rows held back are to be published now."""
+    """Return whether held-back rows must be published now."""
     output = job.output or {}
     if job.backend != "vertex" or job.ended_ns is None or "blob" not in output or output.get("published"):
         return False
@@ -45,7 +45,7 @@ def due(world: World, job: Job) -> bool:
 
 
 def publish_due(world: World) -> None:
-    """Publish what is due; blocking."""
+    """Publish the rows that are due. This blocks."""
     with _PUBLISHING:
         for job in () if world.closed else tuple(world.order):
             if due(world, job):
@@ -54,7 +54,7 @@ def publish_due(world: World) -> None:
 
 
 def wake_later(world: World, job: Job) -> None:
-    """Look again when real time has run as long as the script says; a clock that was moved says so itself."""
+    """Check again after the real time that the script sets. A clock that is moved calls its listeners itself."""
     script = job.script
     times = {script.late_seconds + number * script.shard_seconds for number in range(script.shards)} - {0}
     for seconds in times:

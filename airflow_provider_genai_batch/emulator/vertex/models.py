@@ -1,6 +1,6 @@
-"""Which models batch runs, and where: Google's list of them, the pages of each family and the cards.
+"""The models that run in batches, and their locations. Sources: Google's list, the pages of each family, model cards.
 
-Documents refuse a place or say nothing; where they say nothing, a job is accepted.
+If the documents do not exclude a location, a job is accepted there.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _OPEN = {
     "meta": re.compile(r"llama-4-(?:maverick|scout)-[a-z0-9-]+-maas"),
     "openai": re.compile(r"gpt-oss-120b-maas"),
 }
-"""All that was not retired on 2026-10-21."""
+"""The models that were not retired on 2026-10-21."""
 
 _WITH_BATCH = ("gemini-", "text-embedding-", "text-multilingual-embedding-")
-"""Of Google's own models; Imagen, Veo, Gemma and multimodal embeddings are on no list."""
+"""Google's own models with batches; Imagen, Veo, Gemma and multimodal embeddings are on no list."""
 
 _EMBEDDING_001 = frozenset(
     {"us-central1", "us-east1", "us-east4", "us-west1", "us-west4", "europe-west1", "europe-west4"}
@@ -51,10 +51,10 @@ def family_of(model: str) -> str:
 
 
 def check_model(model: object, location: str, switches: Switches) -> str:
-    """Return a model's name if batch runs it in a location.
+    """Return a model's name if it runs in batches in a location.
 
     Raises:
-        ApiError: 400 for what is no model name, 404 for a model that does not exist, or not there.
+        ApiError: 400 for an invalid model name, 404 for a model that does not exist, or not in this location.
     """
     found = _MODEL.fullmatch(model) if isinstance(model, str) else None
     if found is None or not isinstance(model, str):

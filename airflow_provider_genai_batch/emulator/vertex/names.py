@@ -1,4 +1,4 @@
-"""Resource names: replies carry project numbers, whatever the caller wrote."""
+"""Resource names. Replies contain project numbers, even if the caller used a project id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Parent:
 
 
 def project_number(project: str) -> str:
-    """Return a project's number: itself, or one that depends on the id only."""
+    """Return a project's number; for an id, a number that depends only on the id."""
     if project.isdigit():
         return project
     digest = hashlib.sha256(project.encode()).digest()

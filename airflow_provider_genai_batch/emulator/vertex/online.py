@@ -1,4 +1,4 @@
-"""Vertex AI's calls that answer at once: generateContent and countTokens of Google's models."""
+"""The immediate calls of Vertex AI: generateContent and countTokens of Google's models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator.vertex.models import check_model
 from airflow_provider_genai_batch.emulator.vertex.rows.answers import shaped
 
 _FLEX = re.compile(r"gemini-(3\.[5678]-flash|3\.[15]-flash-lite|3\.1-pro-preview|3-flash-preview)")
-"""Google's page on Flex PayGo has no model of 2.5; for 3.6 to 3.8 only a list of prices speaks."""
+"""Source: Google's page on Flex PayGo, which has no 2.5 model; 3.6 to 3.8 are only in a price list."""
 _TRAFFIC = {"flex": "ON_DEMAND_FLEX", "priority": "ON_DEMAND_PRIORITY", "standard": "ON_DEMAND"}
 _COUNTED = words("model contents systemInstruction tools generationConfig labels")
 
@@ -64,10 +64,10 @@ async def count(call: Call) -> Response:
 
 
 def _tier(call: Call, model: str) -> str:
-    """Return the tier that a call is served in: a region has one, whatever the headers ask for.
+    """Return the tier that serves a call. A region has only one tier, whatever the headers request.
 
     Raises:
-        ApiError: 400 for flex where the model has none, 429 for throughput that nobody has bought.
+        ApiError: 400 for flex if the model does not have it, 429 for throughput that was not bought.
     """
     headers = call.request.headers
     if headers.get("x-vertex-ai-llm-request-type") == "dedicated":
@@ -85,7 +85,7 @@ def _without_tier(call: Call, body: JsonObject) -> JsonObject:
     """Return a body without a tier.
 
     Raises:
-        ApiError: 400, as the reference has no such field; a test may have it passed over.
+        ApiError: 400, because the reference has no such field; a test can make the emulator ignore it.
     """
     if field(body, "serviceTier") is None:
         return body

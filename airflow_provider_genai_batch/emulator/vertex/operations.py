@@ -32,7 +32,7 @@ def deletion(world: World, parent: str) -> JsonObject:
 
 
 async def get(call: Call) -> Response:
-    """Show an operation; whoever asks finds it ended."""
+    """Show an operation; it has always ended."""
     call.query()
     parent = Parent(call.param("project"), call.param("location"))
     name = f"{parent}/operations/{call.param('operation')}"

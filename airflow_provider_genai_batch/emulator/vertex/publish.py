@@ -1,4 +1,4 @@
-"""Putting a Vertex job's rows where it was asked to, through the stand-ins."""
+"""Writes the rows of a Vertex job to its destination, through the stand-ins."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SURELY_MICROSECONDS = 1e11
 
 
 def check_destination(world: World, job: Job, directory: str | None) -> None:
-    """Fail the job over a destination that cannot be written to.
+    """Fail the job if its destination cannot be written to.
 
     Raises:
-        JobFailed: Code 9 or 7.
+        JobFailed: With code 9 or 7.
     """
     if directory is not None:
         check_bucket(world, directory, "storage.objects.create")
@@ -39,7 +39,7 @@ def check_destination(world: World, job: Job, directory: str | None) -> None:
 
 
 def bigquery_names(job: Job) -> tuple[str, str, bool]:
-    """Return ``project.dataset``, the table, and whether the dataset is a new one."""
+    """Return ``project.dataset``, the table, and whether the dataset must be created."""
     uri = job.resource["outputConfig"]["bigqueryDestination"]["outputUri"].removeprefix("bq://")
     project, *rest = uri.split(".")
     stamp = micros_text(job.created_ns).translate(str.maketrans("-:.", "___"))
@@ -52,13 +52,13 @@ def bigquery_names(job: Job) -> tuple[str, str, bool]:
 
 
 def publish(world: World, job: Job, output: JsonObject, shards: int) -> JsonObject:
-    """Write the spooled rows; return the output with what outputInfo shows.
+    """Write the spooled rows; return the output, including the values for outputInfo.
 
     Args:
-        world: Where the stand-ins are.
+        world: The emulator's state, which has the stand-ins.
         job: The job, which has ended.
-        output: What it has put out so far.
-        shards: How many of its objects are to be there; a table comes whole.
+        output: Its output so far.
+        shards: How many of its objects must exist; a table is written as a whole.
     """
     path = world.blobs / output["blob"]
     if output.get("directory"):
@@ -82,7 +82,7 @@ def _objects(world: World, job: Job, directory: str, path: Any, wanted: range) -
     for _ in islice(rows, wanted.start * each):
         pass
     for shard in wanted:
-        # One file is called predictions.jsonl in captures; several are numbered.
+        # In captures, a single file is called predictions.jsonl; several are numbered.
         name = "predictions.jsonl" if shards == 1 else f"{shard:012d}.jsonl"
         world.storage.write(f"{directory}/{name}", _batched(islice(rows, each)))
     for name in job.script.extra_objects if wanted.start == 0 else ():
@@ -95,7 +95,7 @@ def _batched(rows: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _columns(given: list[Any], results: list[Any], path: Any) -> list[tuple[str, str]]:
-    """Return the output's columns: the input's, or those its rows have, and the results."""
+    """Return the output's columns: those of the input table, or of its rows, and the results."""
     columns = [(str(name), str(kind)) for name, kind in given]
     added = [(str(name), str(kind)) for name, kind in results]
     if not columns:
@@ -123,7 +123,7 @@ def _cell(value: Any, kind: str) -> Any:
     if kind == "STRING" and not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if kind == "TIMESTAMP" and _is_number(value):
-        # BigQuery sends timestamps as seconds or as whole microseconds, and takes them as text.
+        # BigQuery returns timestamps as seconds or as whole microseconds, and accepts them as text.
         number = float(value)
         seconds = number / _MICROSECONDS if number > _SURELY_MICROSECONDS else number
         return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()

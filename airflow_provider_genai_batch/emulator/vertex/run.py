@@ -1,4 +1,4 @@
-"""Running a Vertex job: import, answer, spool; then publish to where it was asked for."""
+"""Runs a Vertex job: imports, answers and spools its rows, then publishes them to its destination."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_PARTIAL_FAILURES = 20
 
 
 def output_directory(job: Job) -> str | None:
-    """Return the directory the rows go to; it is named after the job's creation."""
+    """Return the directory for the rows, which is named after the job's creation time."""
     destination = job.resource["outputConfig"].get("gcsDestination")
     if destination is None:
         return None
@@ -37,7 +37,7 @@ def output_directory(job: Job) -> str | None:
 
 
 def produce(world: World, job: Job, ending: Ending) -> Outcome:
-    """Work on the rows that were served before the job ended."""
+    """Produce the rows that were answered before the job ended."""
     counts = Counts()
     started = job.started_ns is not None or ending.served > 0
     directory = output_directory(job)
@@ -67,7 +67,7 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
 
 
 def count(world: World, job: Job) -> None:
-    """Count the rows of a running job, so that it can say how far it is; not for tables, as the service does not."""
+    """Count the rows of a running job for its counters; not for tables, because the service does not either."""
     config = job.resource["inputConfig"], job.resource["outputConfig"]
     if "gcsSource" in config[0] and "gcsDestination" in config[1]:
         job.counts = Counts(count_rows(world, config[0]["gcsSource"]["uris"]))
@@ -90,7 +90,7 @@ def _answered(
     for index, raw in enumerate(read_lines(world.blobs / _blob(job, "in"))):
         row = json.loads(raw)
         if family.is_done(row):
-            # Google's page on resuming: rows an earlier job answered are merged, not asked again.
+            # Google's page on resuming: rows that an earlier job answered are merged, not processed again.
             counts.succeeded += 1
             yield raw
             continue

@@ -1,4 +1,4 @@
-"""A job as the BatchPredictionJob the service shows."""
+"""A job as the BatchPredictionJob that the service returns."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def resource(job: Job, now_ns: int, *, numbers: bool = False) -> JsonObject:
 
     Args:
         job: The job.
-        now_ns: The time, for counters that move while the job runs.
-        numbers: Whether enums are numbers, which ``$alt=json;enum-encoding=int`` asks for.
+        now_ns: The time, for the counters of a running job.
+        numbers: Whether enums are numbers, which ``$alt=json;enum-encoding=int`` requests.
     """
     shown: JsonObject = {"name": job.name, **job.resource, "modelVersionId": "1"}
     state = job.state
@@ -56,7 +56,7 @@ def _output_info(job: Job) -> JsonObject:
         return {"bigqueryOutputDataset": output["dataset"], "bigqueryOutputTable": output["table"]}
     directory = output.get("directory")
     if directory is None and job.state == "RUNNING":
-        # Rows are exported while the job runs, so the directory is known before the end.
+        # The service exports rows while the job runs, so the directory is known before its end.
         directory = output_directory(job)
     return {"gcsOutputDirectory": directory} if directory else {}
 
@@ -70,7 +70,7 @@ def _stats(job: Job, now_ns: int) -> JsonObject:
     shown = 1 - job.script.lagging_counters
     succeeded = counts.succeeded
     if not job.ended:
-        # Which of the rows failed that a running job has come to is decided at its end.
+        # Which of the processed rows have failed is decided only when the job ends.
         succeeded = int(counts.total * fraction_done(job, now_ns))
     done, failed = int(succeeded * shown), int(counts.failed * shown)
     numbers = {

@@ -1,1 +1,1 @@
-"""Mends of bqemulator 1.4.0, each for something that could make a test pass, or fail, wrongly."""
+"""Corrections of bqemulator 1.4.0. Without each of them, a test could pass or fail wrongly."""

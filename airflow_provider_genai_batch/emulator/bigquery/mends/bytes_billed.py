@@ -1,8 +1,8 @@
-"""Bytes that a query reads: reported by dry runs, bounded by ``maximumBytesBilled``.
+"""The bytes that a query reads: dry runs report them, and ``maximumBytesBilled`` limits them.
 
-Source: BigQuery's "Estimate and control costs" and its table of sizes of data types. Simplified: a column whose
-name is anywhere in the statement counts in each table that has it, whole, whatever partitions are left out; arrays
-and structs count as their text.
+Source: BigQuery's "Estimate and control costs" and its table of sizes of data types. Simplified: if a column's name
+occurs anywhere in the statement, the whole column counts in each table that has it, even in partitions that are not
+read; arrays and structs count as their text.
 """
 
 # ruff: noqa: S608 - names of tables are quoted by bqemulator, those of columns here
@@ -20,7 +20,7 @@ from sqlglot import exp
 
 _MEGABYTE = 1024 * 1024
 _LEAST_BILLED = 10 * _MEGABYTE
-"""Of each table that a query reads."""
+"""The least bytes billed for each table that a query reads."""
 _SIZES = {
     **dict.fromkeys(("INTEGER", "INT64", "FLOAT", "FLOAT64", "DATE", "DATETIME", "TIME", "TIMESTAMP"), 8),
     **dict.fromkeys(("BOOLEAN", "BOOL"), 1),
@@ -30,7 +30,7 @@ _SIZES = {
 
 
 def with_bytes(original: Any) -> Any:
-    """Refuse a query that reads more than its job allows, and tell what it read.
+    """Refuse a query that reads more than its job allows, and report what it read.
 
     Args:
         original: bqemulator's function that runs a query job or describes its failure.
@@ -44,8 +44,8 @@ def with_bytes(original: Any) -> Any:
         most = query_config.get("maximumBytesBilled")
         if most and billed > int(most):
             message = f"Query exceeded limit for bytes billed: {most}. {billed} or higher required."
-            error = jobs._domain_error_to_error_result(InvalidQueryError(message))  # noqa: SLF001 - upstream's shape
-            meta = jobs._failed_job_meta(  # noqa: SLF001 - likewise
+            error = jobs._domain_error_to_error_result(InvalidQueryError(message))  # noqa: SLF001 - upstream's form
+            meta = jobs._failed_job_meta(  # noqa: SLF001 - as above
                 project_id=project_id,
                 job_id=job_id,
                 job_type="QUERY",
@@ -71,7 +71,7 @@ def with_bytes(original: Any) -> Any:
 
 
 def with_estimate(original: Any) -> Any:
-    """Tell a dry run's bytes, and forget it: a dry run makes no job.
+    """Report a dry run's bytes, and remove its job: a dry run creates no job.
 
     Args:
         original: bqemulator's function that answers the dry run of a job.
@@ -87,10 +87,10 @@ def with_estimate(original: Any) -> Any:
 
 
 def of_what_it_selects(original: Any) -> Any:
-    """Find the mistakes of a CREATE TABLE AS SELECT in its dry run; upstream looks at plain queries only.
+    """Find the errors of a CREATE TABLE AS SELECT in its dry run; upstream checks only plain queries.
 
     Args:
-        original: bqemulator's function that does a dry run.
+        original: bqemulator's function that makes a dry run.
     """
 
     async def preview(*, bq_sql: str, **rest: Any) -> Any:
@@ -111,7 +111,7 @@ def sizes_read(sql: str, project: str, ctx: Any) -> list[int]:
 
     Args:
         sql: One statement.
-        project: Of tables that name none.
+        project: The project of tables without one.
         ctx: bqemulator's context.
     """
     try:
@@ -135,7 +135,7 @@ def sizes_read(sql: str, project: str, ctx: Any) -> list[int]:
 
 
 def _tables(tree: exp.Expr) -> Iterator[tuple[exp.Table, set[str]]]:
-    """Return the tables that are read, each with the names that mean a whole row of it."""
+    """Yield the tables that are read, each with the names that stand for a whole row of it."""
     target = (
         tree.this if isinstance(tree, exp.Create | exp.Insert | exp.Update | exp.Delete | exp.Merge) else None
     )

@@ -1,4 +1,4 @@
-"""Query jobs with a destination table, which bqemulator 1.4.0 accepts and does not write."""
+"""Query jobs with a destination table, which bqemulator 1.4.0 accepts but does not write."""
 
 # ruff: noqa: S608 - names of tables are quoted and checked by bqemulator, those of columns here
 
@@ -16,7 +16,7 @@ _PARTS = ("projectId", "datasetId", "tableId")
 
 
 def with_destination(original: Any) -> Any:
-    """Write the rows of a query job where the job says, by its write disposition.
+    """Write the rows of a query job to its destination table, by its write disposition.
 
     Args:
         original: bqemulator's function that runs a query job or describes its failure.
@@ -26,7 +26,7 @@ def with_destination(original: Any) -> Any:
         *, ctx: Any, project_id: str, job_id: str, query_config: Any, config: Any, **rest: Any
     ) -> Any:
         target = query_config.get("destinationTable")
-        # The disposition is dealt with here; upstream's own reading of WRITE_APPEND only changes the answer.
+        # The disposition is handled here; upstream's own handling of WRITE_APPEND only changes the answer.
         plain = {name: value for name, value in query_config.items() if name != "writeDisposition"}
 
         async def run() -> Any:
@@ -56,23 +56,23 @@ def with_destination(original: Any) -> Any:
 
 
 def _failure(ctx: Any, project_id: str, job_id: str, config: Any, error: Any) -> Any:
-    return jobs._failed_job_meta(  # noqa: SLF001 - the shape of a failed job is upstream's
+    return jobs._failed_job_meta(  # noqa: SLF001 - upstream's form of a failed job
         project_id=project_id,
         job_id=job_id,
         job_type="QUERY",
         config=config,
-        error_result=jobs._domain_error_to_error_result(error),  # noqa: SLF001 - likewise
+        error_result=jobs._domain_error_to_error_result(error),  # noqa: SLF001 - as above
         now=ctx.clock.now(),
     )
 
 
 def _check(ctx: Any, ref: tuple[str, ...], disposition: str) -> None:
-    """Refuse before the query runs what the real service refuses.
+    """Refuse what the real service refuses before a query runs.
 
     Raises:
-        AlreadyExistsError: WRITE_EMPTY, and the table has rows.
-        InvalidQueryError: A disposition that does not exist.
-        NotFoundError: No such dataset.
+        AlreadyExistsError: The disposition is WRITE_EMPTY, and the table has rows.
+        InvalidQueryError: The disposition does not exist.
+        NotFoundError: There is no such dataset.
     """
     if disposition not in {"WRITE_EMPTY", "WRITE_TRUNCATE", "WRITE_APPEND"}:
         message = f"Invalid write disposition: {disposition}"
@@ -87,7 +87,7 @@ def _check(ctx: Any, ref: tuple[str, ...], disposition: str) -> None:
 
 
 def _write(ctx: Any, ref: tuple[str, ...], job_id: str, disposition: str) -> None:
-    """Write the job's rows, then let the job answer with the table's content, as the service does."""
+    """Write the job's rows, then return the table's content as the job's result, as the service does."""
     table = quoted_table_ref(*ref)
     rows = JOB_RESULTS[job_id]
     view = register_name("__bqemu_write_destination")
@@ -101,14 +101,14 @@ def _write(ctx: Any, ref: tuple[str, ...], job_id: str, disposition: str) -> Non
             connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {columns} FROM {view}")
     finally:
         connection.unregister(view)
-    # Recorded in the catalog by the very function that records a CREATE TABLE.
+    # The function that records a CREATE TABLE in the catalog also records this one.
     ddl_sync.sync_created_table(f"CREATE TABLE `{'.'.join(ref)}` AS SELECT 1", ref[0], ctx)
     JOB_RESULTS[job_id] = ctx.engine.fetch_arrow(f"SELECT * FROM {table}")
     JOB_SCHEMAS[job_id] = build_response_schema(JOB_RESULTS[job_id].schema)
 
 
 def _cast(field: Any) -> str:
-    """Spell a column with the type DuckDB gave it, which Arrow alone forgets (JSON)."""
+    """Return SQL for a column with the type that DuckDB gave it, because Arrow loses some types (JSON)."""
     name = '"' + field.name.replace('"', '""') + '"'
     kind = (field.metadata or {}).get(b"bqemu.duckdb_type", b"").decode()
     return f"CAST({name} AS {kind}) AS {name}" if kind else name

@@ -1,4 +1,4 @@
-"""Files that come with a load job, checked where bqemulator 1.4.0 would drop what it does not know."""
+"""Checks files that come with a load job for unknown columns, which bqemulator 1.4.0 would drop."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def refuse_unknown_columns(project: str, load: Mapping[str, Any], path: str, cat
     """Refuse lines of JSON with a column that neither the job's schema nor the table has.
 
     Args:
-        project: Of the request.
+        project: The project of the request.
         load: The job's ``configuration.load``.
         path: The file.
         catalog: bqemulator's catalog.
 
     Raises:
-        InvalidQueryError: There is one.
+        InvalidQueryError: A line has such a column.
     """
     if load.get("sourceFormat") != "NEWLINE_DELIMITED_JSON":
         return
@@ -39,7 +39,7 @@ def refuse_unknown_columns(project: str, load: Mapping[str, Any], path: str, cat
 
 
 def _columns(project: str, load: Mapping[str, Any], catalog: Any) -> set[str] | None:
-    """Return the names that are known; None when there is neither schema nor table."""
+    """Return the names of the known columns; None if there is neither a schema nor a table."""
     if fields := (load.get("schema") or {}).get("fields"):
         return {field["name"].lower() for field in fields}
     target = load.get("destinationTable") or {}

@@ -1,20 +1,20 @@
-"""Mends of bqemulator 1.4.0, each for something that could make a test pass, or fail, wrongly.
+"""Corrections of bqemulator 1.4.0. Without each of them, a test could pass or fail wrongly.
 
-* It loads DuckDB's spatial extension from a host on the internet and refuses to start without it: nothing
-  here is geography, and a query that is fails for want of the function.
-* It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and says STRING.
-* It loses STRUCT columns behind ``*`` and the case of names in each statement that has a function which it
-  rewrites, such as CONCAT: what it does there to find the type of AVG of a NUMERIC is left out.
-* It ignores the destination table of a query job, labels, expiry and clustering of a table, and says that a table
-  changed when CREATE TABLE IF NOT EXISTS left it alone, and not when DML changed it.
-* It knows no bytes: a dry run says 0, finds no mistake in CREATE TABLE AS SELECT and uses up a job's id, and
-  ``maximumBytesBilled`` means nothing.
-* It gives a load job that comes with its file a job id of its own, so that the id of the caller means
-  nothing, refuses the content type that Google's Python client sends for such a file, and drops columns that
+* It loads DuckDB's spatial extension from a host on the internet and refuses to start without it. The extension is
+  left out; a query with geography fails because its functions are missing.
+* It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and reports STRING.
+* It loses STRUCT columns in ``*``, and the case of names, in each statement with a function that it
+  rewrites, such as CONCAT. The step that causes this, which finds the type of AVG of a NUMERIC, is left out.
+* It ignores the destination table of a query job, and labels, expiry and clustering of a table. It reports a table as
+  changed if CREATE TABLE IF NOT EXISTS did not change it, but not if DML did.
+* It does not count bytes: a dry run reports 0, finds no errors in CREATE TABLE AS SELECT and uses up the job's id, and
+  ``maximumBytesBilled`` has no effect.
+* It gives a load job that comes with its file a new job id, so the caller's id has no
+  effect, refuses the content type that Google's Python client sends for such a file, and drops columns that
   the table does not have.
-* It parses a statement some fifty times, which takes seconds for a long one: what was parsed is kept for a while.
+* It parses a statement about fifty times, which takes seconds for a long one. Here parsed statements are cached.
 
-They reach into private names, which is why the version is pinned; a name that is gone fails the start.
+The corrections use private names of bqemulator, so its version is pinned; if a name is missing, the start fails.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from airflow_provider_genai_batch.emulator.bigquery.options import (
 
 _JOB_ID = "_job_id"
 _MOST_PARSED = 64
-"""Statements whose trees are kept."""
+"""The most statements whose parse trees are cached."""
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
 
 
 def mend() -> None:
-    """Put every mend in place; call once, before the server is built."""
+    """Apply every correction; call this once, before the server is built."""
     _replace(Dialect, "parse", _parsed_once)
     _replace(DuckDBEngine, "_load_spatial", lambda _original: lambda _self: None)
     _replace(ddl_sync, "_introspect_schema", _keeping_json)
@@ -80,7 +80,7 @@ def _replace(owner: Any, name: str, wrap: Any) -> None:
 
 
 def _parsed_once(original: Any) -> Any:
-    """Hand out copies of what was parsed before: whoever asks may change it."""
+    """Return copies of cached parse trees, because callers may change them."""
     kept: dict[Any, list[Any]] = {}
 
     def parse(self: Dialect, sql: str, **how: Any) -> list[Any]:
@@ -97,7 +97,7 @@ def _parsed_once(original: Any) -> Any:
 
 
 def _keeping_json(original: Any) -> Any:
-    """Read JSON columns from DuckDB, which still knows them, where Arrow's schema says string."""
+    """Read the JSON columns from DuckDB, which still knows them; Arrow's schema has strings instead."""
 
     def introspect(project: str, dataset: str, table: str, ctx: Any) -> Any:
         ref = quoted_table_ref(project, dataset, table)

@@ -1,1 +1,1 @@
-"""What pretend partner and open models say, and what they refuse."""
+"""Answers and refusals of simulated partner and open models."""

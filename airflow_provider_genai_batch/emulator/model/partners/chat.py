@@ -1,4 +1,4 @@
-"""What a pretend open model says: OpenAI's ChatCompletion, with what Google's managed models add to it."""
+"""Answers of a simulated open model: OpenAI's ChatCompletion, with the members that Google's managed models add."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from airflow_provider_genai_batch.emulator.model.text import (
 from airflow_provider_genai_batch.emulator.model.tools import chosen_of
 
 _LEAST_CACHED = 32
-"""Tokens of a prompt from which some of it is found in a cache; the service's own number is larger."""
+"""Prompts with at least this many tokens may be partly cached; the service's own number is larger."""
 
 
 def completion(request: JsonObject, model: str, created: int, said: Any = None) -> JsonObject:
     """Return the ChatCompletion that answers a body.
 
     Args:
-        request: A body that was checked.
-        model: Resource name of the job's model.
+        request: A checked body.
+        model: The resource name of the job's model.
         created: Seconds since 1970.
-        said: Text, JSON or a whole completion that a script or a function of a test answers.
+        said: Text, JSON or a whole completion from a script or a test's function.
     """
     if isinstance(said, dict) and "choices" in said:
         return said
@@ -51,20 +51,20 @@ def completion(request: JsonObject, model: str, created: int, said: Any = None) 
 
 
 def finished(response: JsonObject, reason: str, keep: bool | None) -> JsonObject:
-    """Return a completion whose choices ended for another reason; filtered ones come without content."""
+    """Return a completion with another finish reason; filtered ones have no content."""
     kept = reason != "content_filter" if keep is None else keep
     ended = {**response, "choices": [{**one, "finish_reason": reason} for one in response.get("choices", [])]}
     return ended if kept else emptied(ended)
 
 
 def emptied(response: JsonObject) -> JsonObject:
-    """Return a completion that says nothing."""
+    """Return a completion without content."""
     bare = [{**one, "message": {"role": "assistant", "content": None}} for one in response.get("choices", [])]
     return {**response, "choices": bare}
 
 
 def filtered(model: str, created: int) -> JsonObject:
-    """Return the completion of a prompt that is blocked."""
+    """Return the completion for a blocked prompt."""
     request = {"messages": [{"role": "user", "content": "blocked"}]}
     return finished(completion(request, model, created), "content_filter", keep=False)
 
@@ -129,7 +129,7 @@ def _text(request: JsonObject, prompt: str, system: str, seed: str, said: Any) -
 
 
 def _called(request: JsonObject, prompt: str) -> JsonObject | None:
-    """Return the function that is called: the forced one, or one that the prompt speaks of."""
+    """Return the function that is called: the forced one, or one named in the prompt."""
     functions: list[JsonObject] = [tool["function"] for tool in request.get("tools") or ()]
     choice = request.get("tool_choice", "auto")
     if choice == "none":
@@ -140,7 +140,7 @@ def _called(request: JsonObject, prompt: str) -> JsonObject | None:
 
 
 def _usage(prompt: str, choices: list[JsonObject]) -> JsonObject:
-    """Count tokens: those that were cached are among ``prompt_tokens``."""
+    """Count tokens; cached ones are included in ``prompt_tokens``."""
     asked = tokens(prompt)
     cached = asked // 2 if asked >= _LEAST_CACHED and number_of(prompt) % 2 else 0
     reasoned = sum(tokens(one["message"].get("reasoning_content") or "") for one in choices)

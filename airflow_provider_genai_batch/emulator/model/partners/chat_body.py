@@ -1,8 +1,8 @@
-"""The body of an open model's row: OpenAI's chat completions, as far as the models that batch runs can do it.
+"""The body of an open model's row: OpenAI's chat completions, as far as the models in batches support them.
 
-Read from the types of OpenAI's client and Google's pages on managed open models: prompts are text only, and
-gpt-oss knows the tool choices auto and none. What the service says to unknown members no page tells; here they are
-refused, as its first-party originals do.
+Sources: the types of OpenAI's client and Google's pages on managed open models. Prompts are text only, and gpt-oss
+supports only the tool choices auto and none. No page says how the service treats unknown members; here they are
+refused, as OpenAI's own API does.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def check_body(request: JsonObject, model: str) -> None:
 
     Args:
         request: The row's ``body``.
-        model: Resource name of the job's model; the one in the body is not used.
+        model: The resource name of the job's model; the model in the body is not used.
 
     Raises:
         RowError: With code 3.

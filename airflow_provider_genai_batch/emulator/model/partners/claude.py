@@ -1,4 +1,4 @@
-"""What a pretend Claude says: Anthropic's Message, as clients read it from live rows."""
+"""Answers of a simulated Claude: Anthropic's Message, as clients read it from live rows."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def message(request: JsonObject, model: str, said: Any = None) -> JsonObject:
     """Return the Message that answers a body.
 
     Args:
-        request: A body that was checked.
-        model: Resource name of the model.
-        said: Text, JSON or a whole Message that a script or a function of a test answers.
+        request: A checked body.
+        model: The resource name of the model.
+        said: Text, JSON or a whole Message from a script or a test's function.
     """
     if isinstance(said, dict) and "content" in said:
         return said
@@ -61,12 +61,12 @@ def message(request: JsonObject, model: str, said: Any = None) -> JsonObject:
 
 
 def finished(response: JsonObject, reason: str, keep: bool | None) -> JsonObject:
-    """Return a Message that ended for another reason.
+    """Return a Message with another stop reason.
 
     Args:
         response: The Message.
-        reason: Its ``stop_reason``.
-        keep: Whether it has content; by default all but a refusal has.
+        reason: The ``stop_reason``.
+        keep: Whether it has content; by default only a refusal has none.
     """
     kept = reason != "refusal" if keep is None else keep
     changed = {**response, "stop_reason": reason}
@@ -82,12 +82,12 @@ def finished(response: JsonObject, reason: str, keep: bool | None) -> JsonObject
 
 
 def emptied(response: JsonObject) -> JsonObject:
-    """Return a Message that says nothing."""
+    """Return a Message without content."""
     return {**response, "content": []}
 
 
 def refusal(model: str) -> JsonObject:
-    """Return the Message of a request that is refused before a word is said."""
+    """Return the Message for a request that is refused before any output."""
     bare: JsonObject = {
         "id": f"msg_vrtx_01{_id('refused')}",
         "type": "message",
@@ -133,7 +133,7 @@ def _text(request: JsonObject, asked: _Asked, said: Any) -> str:
 
 
 def _called(request: JsonObject, prompt: str) -> JsonObject | None:
-    """Return the tool that is used: the forced one, or one that the prompt speaks of."""
+    """Return the tool that is used: the forced one, or one named in the prompt."""
     tools: list[JsonObject] = [tool for tool in request.get("tools") or () if "input_schema" in tool]
     choice = request.get("tool_choice") or {"type": "auto"}
     if not tools or choice["type"] == "none":
@@ -144,7 +144,7 @@ def _called(request: JsonObject, prompt: str) -> JsonObject | None:
 
 
 def _usage(request: JsonObject, asked: _Asked, content: list[JsonObject]) -> JsonObject:
-    """Count tokens: those that were cached are not among ``input_tokens``."""
+    """Count tokens; cached ones are not included in ``input_tokens``."""
     earlier = [content_text(one["content"]) for one in request["messages"][:-1]]
     whole = tokens(asked.prompt) + tokens(asked.system) + sum(map(tokens, earlier))
     cached = tokens(asked.system) + sum(map(tokens, earlier)) if '"cache_control"' in asked.seed else 0

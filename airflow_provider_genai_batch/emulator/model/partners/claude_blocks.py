@@ -1,4 +1,4 @@
-"""The blocks of a Claude body: the types of Anthropic's client, as far as Vertex AI has them."""
+"""The blocks of a Claude body: the types of Anthropic's client, as far as Vertex AI supports them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.emulator.model.partners.shapes import (
 NAME = r"[a-zA-Z0-9_-]{1,128}"
 NOT_HERE = "not supported on Vertex AI"
 KIND = anything
-"""The member that a tagged check has read."""
+"""The check of the member that `tagged` has already read."""
 
 CACHE = either(null, members({"type": words("ephemeral")}, {"ttl": words("5m", "1h")}))
 TEXT = members({"type": KIND, "text": text(least=1)}, {"cache_control": CACHE, "citations": anything})

@@ -1,8 +1,8 @@
-"""The body of a Claude row: the Messages API's, as Vertex AI takes it.
+"""The body of a Claude row: that of the Messages API, as Vertex AI accepts it.
 
-Read from the types of Anthropic's client and from Google's pages on Claude: `model` and `stream` are no members of a
-row's body; addresses as sources, files, code execution, web fetch and MCP do not exist here. Structured outputs and
-strict tools need an organisation's leave (`constraints/vertexai.allowedPartnerModelFeatures`), and so does web search.
+Sources: the types of Anthropic's client and Google's pages on Claude. `model` and `stream` are not members of a row's
+body. URL sources, files, code execution, web fetch and MCP do not exist here. An organisation must allow structured
+outputs, strict tools and web search (`constraints/vertexai.allowedPartnerModelFeatures`).
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def check_body(request: JsonObject, *, features: bool) -> None:
 
 
 def _at_odds(request: JsonObject) -> str | None:
-    """Return what is wrong between members that are each right."""
+    """Return the first conflict between members that are valid by themselves; None: there is none."""
     if request["messages"][0]["role"] != "user":
         return 'messages: first message must use the "user" role'
     names = [tool.get("name") for tool in request.get("tools") or ()]

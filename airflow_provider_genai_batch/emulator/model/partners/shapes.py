@@ -1,6 +1,7 @@
-"""Checks for JSON bodies that are written as plain JSON, unknown members refused: the first problem found, or none.
+"""Checks for plain JSON bodies, which refuse unknown members. A check returns the first problem, or None.
 
-The bodies of partner and open models are no protos: one spelling, no numbers as text, no null where nothing says so.
+The bodies of partner and open models are not protos: names have one spelling, numbers are not text, and null is only
+valid if a check allows it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeAlias
 from airflow_provider_genai_batch.emulator.jsontypes import Json
 
 Check: TypeAlias = Callable[[Json, str], "str | None"]
-"""Takes a value and its path, such as ``messages.0.content``; returns what is wrong, path included."""
+"""Takes a value and its path, such as ``messages.0.content``; returns the problem with its path."""
 
 
 def members(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
@@ -38,7 +39,7 @@ def members(required: Mapping[str, Check], optional: Mapping[str, Check] | None 
 
 
 def tagged(kinds: Mapping[str, Check], tag: str = "type") -> Check:
-    """Return a check for an object that says in one member which of several it is."""
+    """Return a check for an object that has one of several kinds, which one of its members names."""
 
     def test(value: Json, path: str) -> str | None:
         if type(value) is not dict:
@@ -75,7 +76,7 @@ def items(element: Check, *, least: int = 0) -> Check:
 
 
 def either(*checks: Check) -> Check:
-    """Return a check that is passed by what passes one of several; the last one says what is wrong."""
+    """Return a check that accepts what one of several checks accepts; a problem is that of the last one."""
 
     def test(value: Json, path: str) -> str | None:
         wrong = None
@@ -140,27 +141,27 @@ def number(least: float = -math.inf, most: float = math.inf) -> Check:
 
 
 def flag(value: Json, path: str) -> str | None:
-    """Check a truth value."""
+    """Check a boolean."""
     return None if type(value) is bool else said(path, "Input should be a valid boolean")
 
 
 def anything(_value: Json, _path: str) -> str | None:
-    """Take any value."""
+    """Accept any value."""
     return None
 
 
 def free(value: Json, path: str) -> str | None:
-    """Check an object whose members nobody looks at."""
+    """Check an object, but not its members."""
     return None if type(value) is dict else said(path, "Input should be a valid dictionary")
 
 
 def null(value: Json, path: str) -> str | None:
-    """Check that there is nothing."""
+    """Check for null."""
     return None if value is None else said(path, "Input should be null")
 
 
 def refused(why: str) -> Check:
-    """Return a check that nothing passes."""
+    """Return a check that refuses every value."""
     return lambda _value, path: said(path, why)
 
 

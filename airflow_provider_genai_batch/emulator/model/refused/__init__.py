@@ -1,1 +1,1 @@
-"""What the pretend model refuses, row by row, and how Google words it."""
+"""Requests that the simulated model refuses, row by row, with Google's messages."""

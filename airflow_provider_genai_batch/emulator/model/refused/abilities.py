@@ -1,4 +1,7 @@
-"""What a model cannot do, which is its row's error: user reports of both services, and Google's pages."""
+"""Requests for abilities that a model does not have, which fail their rows.
+
+Sources: users' reports about both services, and Google's pages.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ _ANSWERS = {"TEXT": "text", "IMAGE": "image", "AUDIO": "audio"}
 
 
 def check_abilities(request: JsonObject, model: str, backend: str) -> None:
-    """Refuse what the model cannot do.
+    """Refuse a request for something that the model cannot do.
 
     Args:
         request: A GenerateContentRequest.
-        model: Resource name of the model.
+        model: The resource name of the model.
         backend: ``gemini`` or ``vertex``.
 
     Raises:
@@ -34,11 +37,11 @@ def check_abilities(request: JsonObject, model: str, backend: str) -> None:
     _check_logprobs(config, model_id, backend)
     size = field(field(config, "imageConfig") or {}, "imageSize")
     if backend == "vertex" and size not in {None, "", "1K"}:
-        # Google's page on batch: images of 1K only. A request is first read when its row is.
+        # Google's page on batch: only images of 1K. The service reads a request only when it processes the row.
         message = f"image_size {size} is not supported in batch prediction; only 1K is."
         raise RowError(3, message)
     if draws and "functionDeclarations" in names_of(request):
-        # The card of Gemini 3.1 Flash Image.
+        # Source: the model card of Gemini 3.1 Flash Image.
         raise RowError(3, "Function calling is not enabled for this model.")
 
 

@@ -1,7 +1,7 @@
-"""Whether a value is the message it should be: every name known, every value of its kind, as proto3's JSON form has it.
+"""Checks a value against a message in proto3's JSON form: every name must be known, every value of the right type.
 
-Both spellings of a name are accepted, null means absent, numbers may be written as text. What is wrong comes back as
-`Problem` values; how a service words them is not decided here.
+Both spellings of a name are accepted, null means absent, and numbers may be written as text. Problems are returned as
+`Problem` values; the messages of the services are made elsewhere.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ DEEP = "deep"
 
 @dataclass
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
-        what: ``unknown`` (no such field), ``twice`` (one field in both spellings), ``wrong`` (another kind
-            of value), ``single`` (a good value where a list of such is due) or ``deep`` (too deep).
-        kind: What is due, such as ``TYPE_STRING``, the name of a message, ``[`` or ``{``; empty for a name.
-        value: What is there instead; for a name, the name.
-        steps: Names and places as they came, from the top to the value.
-        path: The same in the words of the protos.
+        what: ``unknown`` (no such field), ``twice`` (one field in both spellings), ``wrong`` (a value of another
+            type), ``single`` (a valid value instead of a list of such values) or ``deep`` (nested too deep).
+        kind: The expected type, such as ``TYPE_STRING``, the name of a message, ``[`` or ``{``; empty for a name.
+        value: The actual value; for a name, the name.
+        steps: Names and indexes as received, from the top to the value.
+        path: The same path with the names of the protos.
     """
 
     what: str
@@ -43,18 +43,18 @@ class Problem:
     path: list[str] = field(default_factory=list)
 
     def below(self, step: str | int, name: str) -> Problem:
-        """Say that it was found below a member or an element."""
+        """Put a member or an element in front of the path."""
         self.steps.insert(0, step)
         self.path.insert(0, name)
         return self
 
     @property
     def name(self) -> str:
-        """The last name on the way, as it came."""
+        """The last name in the path, as received."""
         return next((step for step in reversed(self.steps) if isinstance(step, str)), "")
 
     def where(self, *, parent: bool = False) -> str:
-        """Return the path as text, ``contents[0].parts``, or that of the message around it."""
+        """Return the path as text, such as ``contents[0].parts``, or that of the surrounding message."""
         path = self.path[:-1] if parent else self.path
         return "".join(one if one.startswith("[") else f".{one}" for one in path).lstrip(".")
 
@@ -70,11 +70,11 @@ _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
 def check(backend: str, message: str, value: Json) -> list[Problem]:
-    """Return what is wrong with a value; none for a good one.
+    """Return the problems of a value; empty for a valid one.
 
     Args:
         backend: ``gemini`` or ``vertex``: each has fields of its own.
-        message: Name of the message that the value is to be.
+        message: The name of the message that the value should be.
         value: The value.
     """
     try:
@@ -92,7 +92,7 @@ def _messages(backend: str) -> dict[str, Check]:
 
 
 class _Message:
-    """Checks one message; the checks of its fields are looked up when first needed, as messages may hold themselves."""
+    """Checks one message. The checks of its fields are made on first use, because messages may contain themselves."""
 
     def __init__(self, name: str, fields: dict[str, str], others: dict[str, Check]) -> None:
         self._name = name
@@ -155,7 +155,7 @@ def _free_names(element: Check) -> Check:
             return [Problem(WRONG, "{", value)]
         problems: list[Problem] = []
         for place, (name, one) in enumerate(value.items()):
-            # The front end counts the entries of a map, and calls what an entry holds its value.
+            # The front end numbers the entries of a map, and calls the content of an entry its value.
             problems += [problem.below(name, f"[{place}].value") for problem in element(one)]
         return problems
 
@@ -195,7 +195,7 @@ _SCALARS: dict[str, Check] = {
     "float": _scalar("TYPE_FLOAT", _is_number),
     "double": _scalar("TYPE_DOUBLE", _is_number),
     "bytes": _scalar("TYPE_BYTES", _is_text(_BASE64)),
-    # Values of enums grow with every release; only the types of a schema are few and old.
+    # Enums get new values with every release, so they are not checked; only the types of a schema are few and stable.
     "enum": _scalar("TYPE_ENUM", lambda value: type(value) in {str, int}),
     "Type": _scalar(
         "Type", lambda value: type(value) is int or (type(value) is str and value.upper() in _TYPES)

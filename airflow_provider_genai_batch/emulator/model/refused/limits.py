@@ -1,4 +1,4 @@
-"""Which requests the services refuse for what they say, row by row, though every field is known."""
+"""Requests with known fields that the services refuse for their content, row by row."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PACKAGE = "google.cloud.aiplatform.v1"
 
 
 def check_fields(request: JsonObject, message: str) -> None:
-    """Refuse a row of Vertex AI whose request has unknown fields or wrong kinds of values.
+    """Refuse a row of Vertex AI whose request has unknown fields or values of wrong types.
 
-    The Gemini API looks at every row when a batch is created; Vertex AI finds out when it comes to the row.
+    The Gemini API checks every row when a batch is created; Vertex AI only when it processes the row.
 
     Raises:
         RowError: With code 3.
@@ -35,9 +35,9 @@ def check_generate(request: JsonObject, backend: str, model: str) -> None:
     """Refuse a GenerateContentRequest that the live service would refuse.
 
     Args:
-        request: Every field of it is known.
+        request: A request with known fields only.
         backend: ``gemini`` or ``vertex``.
-        model: Resource name of the model.
+        model: The resource name of the model.
 
     Raises:
         RowError: With code 3.

@@ -1,12 +1,12 @@
-"""The messages that a request can hold: their fields and the kind of value of each.
+"""The messages that a request can contain: their fields and the type of each.
 
-A reading of its own: of the discovery document of ``aiplatform.googleapis.com`` (v1beta1), the proto files of
-``generativelanguage.googleapis.com`` (v1beta) and, where those are behind, the types and converters of
-google-genai 3.6.1, which also say what one of the services takes alone. Autumn 2026.
+Written independently of the rest of this package, from the discovery document of ``aiplatform.googleapis.com``
+(v1beta1), the proto files of ``generativelanguage.googleapis.com`` (v1beta) and, where those are outdated, the types
+and converters of google-genai 3.6.1, which also show what only one of the services accepts. Autumn 2026.
 
-A line is a message, with those indented below it; ``name:kind`` is a field. Kinds are proto3's scalars,
+A line, with the indented lines below it, is a message; ``name:kind`` is a field. Kinds are proto3's scalars,
 ``struct`` (any object), ``any``, ``enum``, ``duration``, ``timestamp``, another message, ``[kind]`` for a list
-and ``{kind}`` for an object with free names.
+and ``{kind}`` for an object with arbitrary names.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ EmbedContentConfig autoTruncate:bool documentOcr:bool audioTrackExtraction:bool 
 
 
 def fields_of(backend: str) -> dict[str, dict[str, str]]:
-    """Return the fields of every message and their kinds.
+    """Return the fields of every message and their types.
 
     Args:
         backend: ``gemini`` or ``vertex``.

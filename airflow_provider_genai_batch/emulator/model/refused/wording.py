@@ -1,4 +1,4 @@
-"""How Google's front end words what is wrong with a JSON body: publicly reported errors of both services."""
+"""The messages of Google's front end for a wrong JSON body. Source: public reports of errors of both services."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, du
 from airflow_provider_genai_batch.emulator.model.refused.fields import DEEP, SINGLE, TWICE, UNKNOWN, Problem
 
 MOST = 100
-"""Problems that one error names; nobody has reported where the services stop."""
+"""The most problems that one error names; the services' own limit is not known."""
 
 _LONGEST_VALUE = 200
 
 
 def violations(problems: Iterable[Problem], prefix: str, package: str) -> list[JsonObject]:
-    """Return the field violations of a body, none if the front end takes it.
+    """Return the field violations of a body; empty if the front end accepts it.
 
     Args:
-        problems: What is wrong.
-        prefix: Path of the message that was checked; empty for the body itself.
-        package: The proto package, which names messages.
+        problems: The problems of the body.
+        prefix: The path of the checked message; empty for the body itself.
+        package: The proto package of the messages.
     """
     found: list[JsonObject] = []
     for problem in problems:
-        # A single value where a list is due counts as a list of one.
+        # A single value instead of a list counts as a list with one element.
         if problem.what != SINGLE:
             found.append(_violation(problem, prefix, package))
             if len(found) == MOST:
@@ -58,7 +58,7 @@ def _violation(problem: Problem, prefix: str, package: str) -> JsonObject:
 
 
 def shown(value: Json) -> str:
-    """Return a value as JSON, cut to a length that an error can hold."""
+    """Return a value as JSON, cut to a length that fits into an error."""
     return dumps(value).decode()[:_LONGEST_VALUE]
 
 

@@ -1,1 +1,1 @@
-"""Response schemas: JSON that fits one, and what one has to hold."""
+"""Response schemas: JSON that fits a schema, and the rules for schemas."""

@@ -1,4 +1,4 @@
-"""What a schema in Google's dialect has to hold beside known fields; public reports of errors of both services."""
+"""Rules for a schema in Google's dialect, beyond known fields. Source: public reports of errors of both services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", 
 
 
 def type_of(schema: dict[str, Json]) -> str:
-    """Return the type in upper case, empty if none is said; an enum may be written as its number."""
+    """Return the type in upper case; empty if there is none. An enum may be written as its number."""
     kind = schema.get("type")
     if isinstance(kind, int) and 0 <= kind < len(NAMES):
         kind = NAMES[kind]
@@ -19,12 +19,12 @@ def type_of(schema: dict[str, Json]) -> str:
 
 
 def schema_problems(schema: Json, where: str, backend: str) -> Iterator[str]:
-    """Yield what the service says of a schema, the outermost first.
+    """Yield the service's errors for a schema, the outermost first.
 
     Args:
         schema: The schema, or None.
         where: Its path in the request.
-        backend: ``gemini`` or ``vertex``; the latter knows objects with free names.
+        backend: ``gemini`` or ``vertex``; the latter supports objects with arbitrary names.
     """
     if not isinstance(schema, dict):
         return

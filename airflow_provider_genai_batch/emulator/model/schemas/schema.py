@@ -32,19 +32,19 @@ _LARGEST = 10_000
 
 
 def fitting(schema: Any, seed: str) -> Any:
-    """Return a value that the schema accepts, the same for the same seed."""
+    """Return a value that fits the schema; equal seeds give equal values."""
     root = schema if isinstance(schema, dict) else {}
-    # Pretending needs no secrecy, only the same answer every time.
+    # The answer need not be secret, but must be the same every time.
     return _Writer(root, random.Random(seed)).value(root, 0)  # noqa: S311 - see above
 
 
 def said_or_fitting(said: Any, schema: Any, seed: str) -> str | None:
-    """Return an answer that is given or has a form, as text; None: the model has to find its own words.
+    """Return a given answer, or one that fits a schema, as text; None: the model answers freely.
 
     Args:
-        said: Text or JSON that a script or a function of a test answers; None: neither.
-        schema: What JSON has to fit; None: it need not be JSON.
-        seed: Decides which JSON it is.
+        said: Text or JSON from a script or a test's function; None: there is none.
+        schema: The schema that JSON must fit; None: the answer need not be JSON.
+        seed: Determines the JSON.
     """
     if isinstance(said, str):
         return said
@@ -60,8 +60,8 @@ class _Writer:
         self._root = root
         self._chance = chance
 
-    def value(self, schema: Any, depth: int) -> Any:  # noqa: PLR0911 - one return a keyword reads best
-        """Write a value for one place of the schema."""
+    def value(self, schema: Any, depth: int) -> Any:  # noqa: PLR0911 - one return for each keyword reads best
+        """Return a value for one part of the schema."""
         if not isinstance(schema, dict):
             return {} if schema is False else "anything"
         schema = self._resolved(schema)
@@ -205,7 +205,7 @@ def _whole(schema: JsonObject, name: str) -> int | None:
     if value is None:
         return None
     if abs(int(value)) > _LARGEST and name.startswith("min"):
-        # A public report of both services; where they draw the line nobody says.
+        # Source: a public report about both services; their exact limit is not known.
         raise RowError(3, "The specified schema produces a constraint that has too many states for serving.")
     return int(value)
 

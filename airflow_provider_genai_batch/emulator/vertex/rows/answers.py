@@ -1,4 +1,4 @@
-"""A GenerateContentResponse as rows of Vertex AI hold it: captures since late 2025."""
+"""A GenerateContentResponse in the form of Vertex AI's rows. Source: captures since late 2025."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def shaped(reply: Reply, at_ns: int) -> JsonObject:
     """Return the response.
 
     Args:
-        reply: What was said.
-        at_ns: When.
+        reply: The answer.
+        at_ns: The time of the answer.
     """
     return {
         "candidates": [_candidate(reply, _plain(reply), reply.reason)]
@@ -28,7 +28,7 @@ def shaped(reply: Reply, at_ns: int) -> JsonObject:
 
 
 def _plain(reply: Reply) -> list[JsonObject]:
-    """Return a text; a capture of a model of the third generation has it signed."""
+    """Return a text; in a capture of a model of the third generation it is signed."""
     if reply.model.startswith("gemini-3"):
         return [{"text": reply.text, "thoughtSignature": signature(reply.text)}]
     return [{"text": reply.text}]
@@ -43,7 +43,7 @@ def _candidate(reply: Reply, parts: list[JsonObject], reason: str) -> JsonObject
 
 
 def _several(reply: Reply) -> list[JsonObject]:
-    """Return every candidate; a zero is no index, as in every proto3 reply."""
+    """Return every candidate. An index 0 is absent, as in every proto3 reply."""
     if reply.more is None:
         return []
     listed = [_candidate(reply, one.parts, one.reason) for one in reply.more.candidates]
@@ -55,7 +55,7 @@ def _several(reply: Reply) -> list[JsonObject]:
 
 def _usage(reply: Reply) -> JsonObject:
     result: JsonObject = {"billablePromptUsage": {"textCount": len(reply.prompt)}}
-    # A zero is absent, as in every proto3 reply; the names come in their own order.
+    # A zero is absent, as in every proto3 reply; the names are in alphabetical order.
     if reply.answered:
         result["candidatesTokenCount"] = reply.answered
         by_modality = {"TEXT": reply.answered} if reply.more is None else reply.more.by_modality

@@ -15,11 +15,11 @@ _ROWS: dict[str, Callable[[Task], Family]] = {CLAUDE: ClaudeRows, OPEN: OpenRows
 
 
 def rows_of(job: Job, at_ns: int, *, features: bool) -> Family:
-    """Return what the rows of a job need.
+    """Return the rows of a job, by the family of its model.
 
     Args:
         job: The job.
         at_ns: When its rows are processed.
-        features: Whether partner models may do what an organisation has to allow.
+        features: Whether partner models may use the features that an organisation must allow.
     """
     return _ROWS.get(family_of(job.model), GoogleRows)(Task(job.model, at_ns, job.script, features))

@@ -1,4 +1,4 @@
-"""What the rows of one family of models need: how they are read, answered and written."""
+"""The protocol for the rows of one family of models: how they are read, answered and written."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True)
 class Task:
-    """One job, as far as its rows need it.
+    """The properties of one job that its rows need.
 
     Attributes:
-        model: Resource name of the model.
+        model: The resource name of the model.
         at_ns: When its rows are processed.
-        script: What a test wants of it.
-        features: Whether partner models may do what an organisation has to allow.
+        script: The job's script.
+        features: Whether partner models may use the features that an organisation must allow.
     """
 
     model: str
@@ -39,7 +39,7 @@ class RowImporter(Protocol):
         """Read one line.
 
         Raises:
-            ImportFailed: The importer cannot take it.
+            ImportFailed: The importer cannot read it.
         """
 
 
@@ -47,16 +47,16 @@ class Family(Protocol):
     """The rows of one job."""
 
     needed: Sequence[str]
-    """Columns that a table must have."""
+    """The columns that a table must have."""
 
     reserved: Sequence[str]
-    """Columns that only an output may have."""
+    """The columns that only an output may have."""
 
     resumes: bool
-    """Whether an earlier output is an input that goes on where that one ended."""
+    """Whether an earlier output can be the input of a job that continues it."""
 
     most: int
-    """Rows that one job may have."""
+    """The most rows in one job."""
 
     style: Style
 
@@ -64,41 +64,41 @@ class Family(Protocol):
         """Return an importer for one source."""
 
     def import_row(self, row: JsonObject, number: int) -> JsonObject:
-        """Return a table's row as it is worked on.
+        """Return a table's row in the form in which it is processed.
 
         Raises:
-            ImportFailed: The importer cannot take it.
+            ImportFailed: The importer cannot read it.
         """
 
     def is_done(self, row: JsonObject) -> bool:
-        """Whether the row was answered by an earlier job."""
+        """Return whether an earlier job answered the row."""
 
     def key_of(self, row: JsonObject) -> str | None:
-        """Return what scripts may name the row by."""
+        """Return the key by which scripts can name the row."""
 
     def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
         """Return the response to a row.
 
         Args:
-            responder: The pretend model.
+            responder: The simulated model.
             row: The input row.
-            said: What a script has it say, or None.
+            said: The answer from a script, or None.
 
         Raises:
-            RowError: It is refused.
+            RowError: The row is refused.
         """
 
     def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
         """Return the output row."""
 
     def unreached(self, row: JsonObject) -> JsonObject | None:
-        """Return what a table has of a row that the job did not come to, if it has anything."""
+        """Return the row of an output table for an input row that was not processed; None: there is none."""
 
     def stranger(self, responder: Responder, key: str) -> JsonObject:
-        """Return an output row that nobody asked for."""
+        """Return an output row that belongs to no request."""
 
     def copied(self, columns: Sequence[Column]) -> list[Column]:
-        """Return the columns of a source table that its output has too."""
+        """Return the columns of a source table that are copied to its output."""
 
     def results(self) -> Mapping[str, str]:
-        """Return the columns that an output table has beside those, and their types."""
+        """Return the further columns of an output table, and their types."""

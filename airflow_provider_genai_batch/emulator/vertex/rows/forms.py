@@ -1,6 +1,6 @@
-"""Two dated captures of a Gemini row of Vertex AI, which differ from each other; a script may ask for either.
+"""Two dated captures of a Gemini row of Vertex AI, which differ; a script can choose either form.
 
-Without one a row is what both have in common with most of the later capture.
+By default a row has what both forms share, and most of the later one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator.model.reply import signature
 
 
 def _of_2025_12(response: JsonObject) -> JsonObject:
-    """Return the form of 2.5 Flash-Lite: the score as `avgLogprobs` too, no billable usage."""
+    """Return the form of 2.5 Flash-Lite: the score is also in `avgLogprobs`, and there is no billable usage."""
     candidates = [
         {**one, "avgLogprobs": one["score"]} if "score" in one else one
         for one in response.get("candidates", [])
@@ -44,7 +44,7 @@ def _signed(candidate: JsonObject) -> JsonObject:
 
 
 FORMS: Mapping[str, Callable[[JsonObject], JsonObject]] = {"2025-12": _of_2025_12, "2026-05": _of_2026_05}
-"""By the month of the capture."""
+"""The forms by the month of the capture."""
 
 WITHOUT_NULLS = frozenset({"2025-12"})
-"""Those whose repeated request has no nulls."""
+"""The forms in which the repeated request has no nulls."""

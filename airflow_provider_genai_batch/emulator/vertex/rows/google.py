@@ -29,7 +29,7 @@ class GoogleRows:
     style = Style()
 
     def __init__(self, task: Task) -> None:
-        """Work on one job."""
+        """Process the rows of one job."""
         self._task = task
         self._predicts = names.predicts(task.model)
         self.needed: Sequence[str] = ("content",) if self._predicts else ("request",)
@@ -40,7 +40,7 @@ class GoogleRows:
         plain: Callable[..., JsonObject] = partial(
             lines.answered, task.model, at_ns=task.at_ns, media_bytes=task.script.media_bytes
         )
-        # Nothing stands between a plain row and its answer.
+        # Without a form, no further call is made for each row, which saves time.
         self.answered = plain if form is None else lambda *row: form(plain(*row))
         self._echo: Callable[[Any], Any] | None = None
 
@@ -51,17 +51,17 @@ class GoogleRows:
         return importer
 
     def import_row(self, row: JsonObject, number: int) -> JsonObject:
-        """Take any row of a table that has the column, unless a script is strict."""
+        """Accept any row of a table that has the column, unless a script is strict."""
         if self._task.script.foreign_lines == "import":
             check_own(row, self.needed[0], number)
         return row
 
     def is_done(self, row: JsonObject) -> bool:
-        """Whether the row was answered by an earlier job."""
+        """Return whether an earlier job answered the row."""
         return lines.is_done(row)
 
     def key_of(self, row: JsonObject) -> str | None:
-        """Return a key beside the request."""
+        """Return the key beside the request."""
         return lines.key_of(row)
 
     def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
@@ -79,11 +79,11 @@ class GoogleRows:
         )
 
     def unreached(self, row: JsonObject) -> JsonObject | None:
-        """Return the row without results: a job that was cancelled or expired is resumed from its output."""
+        """Return the row without results, because a cancelled or expired job can be resumed from its output."""
         return None if self._predicts else {**row, **dict.fromkeys(RESULT_COLUMNS)}
 
     def stranger(self, responder: Responder, key: str) -> JsonObject:
-        """Return an output row that nobody asked for."""
+        """Return an output row that belongs to no request."""
         request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
         shape = partial(shaped, at_ns=self._task.at_ns)
         response = responder.generate(request, self._task.model, shape, "Nobody asked.")

@@ -17,23 +17,23 @@ _RESULT = frozenset({"status", "response", "processed_time"})
 
 
 FAILED = "Failed to import data. Please check 'Prepare input' section of the documentation."
-"""How the message of a job begins whose input was refused."""
+"""The beginning of the error message of a job whose input was refused."""
 
 
 class ImportFailed(Exception):
     """The input cannot be imported; the job ends FAILED."""
 
     def __init__(self, why: str, row: int) -> None:
-        """Say which row and why."""
+        """Name the row and the reason."""
         super().__init__(f"{FAILED} Row {row}: {why}")
         self.code = 3
 
 
 class ImporterBroke(ImportFailed):
-    """A user report: text where a list of parts is due ends a job with nothing but INTERNAL."""
+    """A user reported that text instead of a list of parts ends a job with no other message than INTERNAL."""
 
     def __init__(self, row: int) -> None:
-        """Say nothing of use."""
+        """Set the message INTERNAL, without row and reason."""
         super().__init__("", row)
         self.args = ("INTERNAL",)
         self.code = 13
@@ -43,10 +43,10 @@ class Importer:
     """Checks rows one after another and remembers the type of every field."""
 
     def __init__(self, needed: Sequence[str] = ()) -> None:
-        """Begin with no field known.
+        """Begin without known fields.
 
         Args:
-            needed: Fields without which a line is none of this model's; a row is refused later by default.
+            needed: Fields that every line must have; empty: a row without them fails later, by itself.
         """
         self._needed = needed
         self._types: dict[str, str] = {}
@@ -57,7 +57,7 @@ class Importer:
         """Read one line.
 
         Raises:
-            ImportFailed: The importer cannot take it.
+            ImportFailed: The importer cannot read it.
         """
         self._row += 1
         try:
@@ -84,9 +84,9 @@ class Importer:
         return row
 
     def echoed(self, request: Any) -> Any:
-        """Return a request as the output repeats it, once every row was read.
+        """Return a request in the form in which the output repeats it, once every row was read.
 
-        The importer has one type for every place: what another row or part has there is null in this one.
+        The importer has one type for every position, so members that only other rows or parts have are null here.
         """
         return self._filled(request, "request")
 
@@ -141,15 +141,15 @@ class Importer:
 
 
 def check_own(row: JsonObject, needed: str, number: int) -> None:
-    """Take a row that is one of a Google model's.
+    """Refuse a row that is not one of a Google model's.
 
     Args:
         row: The row.
         needed: ``content`` (a text) or ``request`` (an object of Gemini's, which has no ``messages``).
-        number: The row's.
+        number: The number of the row.
 
     Raises:
-        ImportFailed: It is of another family, or of none.
+        ImportFailed: The row is of another family, or of none.
     """
     value = row.get(needed)
     kind = str if needed == "content" else dict
@@ -158,9 +158,9 @@ def check_own(row: JsonObject, needed: str, number: int) -> None:
 
 
 def coerced(value: Any) -> Any:
-    """Return what becomes of the value of a sibling key.
+    """Return the value of a sibling key in the form in which the output has it.
 
-    Captures: text that looks like a number turns into one. A user report: a list comes back empty.
+    In captures, text that looks like a number becomes a number. A user reported that a list comes back empty.
     """
     if isinstance(value, list):
         return []

@@ -38,18 +38,18 @@ _PHRASES = {
 def answered(
     model: str, responder: Responder, row: JsonObject, said: Any, *, at_ns: int, media_bytes: int = 0
 ) -> JsonObject:
-    """Ask the pretend model for one row.
+    """Ask the simulated model for one row.
 
     Args:
-        model: Resource name of the model.
-        responder: The pretend model.
+        model: The resource name of the model.
+        responder: The simulated model.
         row: The input row.
-        said: What a script has it say, or None.
-        at_ns: When it is asked.
-        media_bytes: Size of the pictures that it draws; 0: as small as they can be.
+        said: The answer from a script, or None.
+        at_ns: The time of the answer.
+        media_bytes: The size of pictures; 0: as small as possible.
 
     Raises:
-        RowError: It is refused.
+        RowError: The row is refused.
     """
     if names.predicts(model):
         content = row.get("content")
@@ -59,7 +59,7 @@ def answered(
     request = row.get("request")
     if not isinstance(request, dict):
         raise RowError(3, "Each row must have a 'request' that is a JSON object.")
-    # A row of an earlier output carries the nulls that were put there.
+    # A row of an earlier output contains the nulls that were added there.
     request = without_nulls(request)
     if names.embeds(model):
         check_fields(request, "EmbedContentRequest")
@@ -71,7 +71,7 @@ def answered(
 
 
 def is_done(row: JsonObject) -> bool:
-    """Whether the row comes from an earlier output and was answered there: it is kept, not asked again."""
+    """Return whether the row is from an earlier output and has an answer; then it is kept, not processed again."""
     return bool(row.get("response")) and not row.get("status")
 
 
@@ -90,15 +90,15 @@ def line(
 
     Args:
         row: The input row.
-        verdict: What became of it.
-        model: Resource name of the model.
-        at_ns: When it was processed.
-        echo: Repeats the request as the importer of JSONL has it; None for a row of a table, whose columns are
-            copied as they are.
-        empty_response: Whether a failed row has ``response: {}`` or none at all.
-        status_object: Whether its error is an object, and no text.
-        embedding_usage: How rows of embeddings say their tokens; by default as Google's page has it, in
-            ``tokenCount``; live rows were seen with ``usageMetadata``.
+        verdict: The result of the row.
+        model: The resource name of the model.
+        at_ns: When the row was processed.
+        echo: Repeats the request in the form of the JSONL importer; None for a row of a table, whose columns are
+            copied unchanged.
+        empty_response: Whether a failed row has ``response: {}`` or no response at all.
+        status_object: Whether its error is an object instead of text.
+        embedding_usage: Where rows of embeddings have their token count; by default in ``tokenCount``, as on Google's
+            page; live rows were seen with ``usageMetadata``.
     """
     status: str | JsonObject = ""
     if verdict.error is not None:
@@ -129,7 +129,7 @@ def line(
 
 
 def status_text(error: JsonObject) -> str:
-    """Spell a row's error the way output rows do: a phrase, then the error as JSON."""
+    """Format a row's error as output rows do: a phrase, then the error as JSON."""
     code = int(error.get("code", 13))
     http = HTTP_OF_GRPC.get(code, 500)
     inner = {"code": http, "message": error.get("message", ""), "status": GRPC_NAMES.get(code, "UNKNOWN")}
@@ -140,14 +140,14 @@ def status_text(error: JsonObject) -> str:
 
 @lru_cache(maxsize=64)
 def processed_time(at_ns: int) -> str:
-    """Spell a row's time: six digits and an offset, unlike the times of the resource."""
+    """Format a row's time: with six digits and an offset, unlike the times of the resource."""
     whole, fraction = divmod(at_ns, NANOSECONDS)
     moment = datetime.fromtimestamp(whole, tz=timezone.utc).replace(microsecond=fraction // 1000)
     return moment.isoformat(timespec="microseconds")
 
 
 def without_nulls(value: Any) -> Any:
-    """Return a value without the members that are null, lists kept as they are."""
+    """Return a value without members that are null; lists keep their elements."""
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
@@ -162,7 +162,7 @@ def _predictions(verdict: Verdict) -> list[JsonObject]:
 
 
 def key_of(row: JsonObject) -> str | None:
-    """Return what scripts may name the row by: a ``key``, ``id`` or ``custom_id`` beside the request."""
+    """Return the key by which scripts can name the row: a ``key``, ``id`` or ``custom_id`` beside the request."""
     for name in ("key", "id", "custom_id"):
         if isinstance(row.get(name), (str, int)):
             return str(row[name])

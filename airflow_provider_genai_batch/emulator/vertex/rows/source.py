@@ -1,4 +1,4 @@
-"""Reading a Vertex job's input through the stand-ins."""
+"""Reads the input of a Vertex job through the stand-ins."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DROPPED = frozenset({"RECORD", "STRUCT", "ARRAY", "RANGE", "DATETIME", "GEOGRAP
 
 
 class JobFailed(Exception):
-    """The job ends FAILED; nobody noticed at create."""
+    """The job ends FAILED, for a reason that create did not notice."""
 
     def __init__(self, code: int, message: str) -> None:
-        """Say why, with a gRPC number."""
+        """Set the reason, with a gRPC number."""
         super().__init__(message)
         self.code = code
         self.message = message
@@ -31,11 +31,11 @@ class JobFailed(Exception):
 
 @dataclass
 class Input:
-    """Rows to work on.
+    """The rows of a job.
 
     Attributes:
-        rows: As they came; a BigQuery row has its columns for keys.
-        columns: Names and types, in order, of a BigQuery source; those that are copied to the output.
+        rows: The rows as received; the keys of a BigQuery row are its columns.
+        columns: The columns of a BigQuery source that are copied to the output: names and types, in order.
     """
 
     rows: Iterator[JsonObject]
@@ -43,10 +43,10 @@ class Input:
 
 
 def check_bucket(world: World, uri: str, right: str) -> None:
-    """Fail the job over a bucket that is not there or not for this service.
+    """Fail the job if a bucket does not exist, or the service has no access to it.
 
     Raises:
-        JobFailed: Code 9 or 7.
+        JobFailed: With code 9 or 7.
     """
     bucket = uri.removeprefix("gs://").split("/", 1)[0]
     if not world.storage.bucket_exists(bucket):
@@ -62,13 +62,13 @@ def from_storage(world: World, uris: list[str], family: Family) -> Input:
     """Read and check JSONL objects.
 
     Raises:
-        JobFailed: An object is not there; at the rows also: the importer cannot take one.
+        JobFailed: An object does not exist; while rows are read: the importer cannot read one.
     """
     return Input(_imported(world, family.importer(), _objects(world, uris), family.most))
 
 
 def count_rows(world: World, uris: list[str]) -> int | None:
-    """Return how many rows JSONL objects have, None if they cannot be read: a job says so when it ends."""
+    """Return how many rows JSONL objects have; None if they cannot be read, which the job reports when it ends."""
     try:
         return sum(1 for uri in _objects(world, uris) for _ in lines_of(world.storage.read(uri)))
     except JobFailed:
@@ -111,12 +111,12 @@ def from_table(world: World, uri: str, family: Family) -> Input:
     """Read a table.
 
     Args:
-        world: Where BigQuery is.
+        world: The emulator's state, which has BigQuery.
         uri: ``bq://project.dataset.table``.
-        family: Says which columns there must be.
+        family: The family of the model, which needs certain columns.
 
     Raises:
-        JobFailed: No such table, no such column, or columns that only an output may have.
+        JobFailed: There is no such table or column, or there are columns that only an output may have.
     """
     table = uri.removeprefix("bq://")
     if not world.bigquery.table_exists(table):
@@ -166,7 +166,7 @@ def _table_row(row: JsonObject, columns: list[tuple[str, str]], *, resumes: bool
 
 
 def _parsed(value: Any) -> Any:
-    """Read a column that is JSON or text holding JSON; anything else stays and fails as a row."""
+    """Parse a JSON column, or text that contains JSON. Any other value is kept, and fails as a row."""
     if isinstance(value, str):
         try:
             return json.loads(value)

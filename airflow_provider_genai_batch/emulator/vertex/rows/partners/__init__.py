@@ -1,1 +1,1 @@
-"""Rows of partner and open models: Claude, and what Google serves of OpenAI's and Meta's."""
+"""Rows of partner and open models: Claude, and the models of OpenAI and Meta that Google serves."""

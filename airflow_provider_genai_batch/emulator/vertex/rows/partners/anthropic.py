@@ -1,6 +1,6 @@
 """Rows of Claude: `custom_id` and `request` in, a Message out.
 
-Read from Google's page on Claude and from clients that read live rows; no page shows an output row.
+Sources: Google's page on Claude, and clients that read live rows; no page shows an output row.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class ClaudeRows(PartnerRows):
     reserved: Sequence[str] = ("response", "status")
 
     def __init__(self, task: Task) -> None:
-        """Work on one job."""
+        """Process the rows of one job."""
         super().__init__(task)
         self.style = Style(claude.finished, lambda: claude.refusal(task.model), claude.emptied)
 
     def import_row(self, row: JsonObject, number: int) -> JsonObject:
-        """Take a row of this family; one of another fails the job unless a script has it fail the row.
+        """Accept a row of this family. A row of another one fails the job, unless a script makes it fail the row.
 
         Raises:
-            ImportFailed: It is of another family, or ``custom_id`` is no text.
+            ImportFailed: The row is of another family, or ``custom_id`` is not text.
         """
         custom_id = row.get("custom_id")
         if custom_id is not None and not isinstance(custom_id, str):
@@ -57,7 +57,7 @@ class ClaudeRows(PartnerRows):
         return super().import_row(row, number)
 
     def foreign(self, row: JsonObject) -> str:
-        """Return why a row is none of Claude's; empty for one that is."""
+        """Return why a row is not one of Claude's; empty if it is."""
         missing = [name for name in _OWN if row.get(name) is None]
         if missing:
             return f"Required field {missing[0]} is missing"
@@ -72,7 +72,7 @@ class ClaudeRows(PartnerRows):
         """Return the Message that answers a row.
 
         Raises:
-            RowError: It is refused.
+            RowError: The row is refused.
         """
         request = row.get("request")
         if (why := self.foreign(row)) or not isinstance(request, dict):
@@ -81,7 +81,7 @@ class ClaudeRows(PartnerRows):
         return claude.message(request, self._task.model, responder.said(request) if said is None else said)
 
     def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
-        """Return the output row: members in the order of their names, as clients saw them."""
+        """Return the output row, with its members in the order that clients have seen."""
         siblings = {name: coerced(value) for name, value in row.items() if name not in _OWN}
         kept = siblings if self._task.script.siblings else {}
         known = {"custom_id": row["custom_id"]} if "custom_id" in row else {}
@@ -98,12 +98,12 @@ class ClaudeRows(PartnerRows):
         }
 
     def asks(self, text: str) -> JsonObject:
-        """Return the members of a row that ask a text."""
+        """Return the members of a row with a prompt."""
         message = {"role": "user", "content": text}
         return {"request": {"anthropic_version": VERSION, "max_tokens": 100, "messages": [message]}}
 
     def copied(self, columns: Sequence[Column]) -> list[Column]:
-        """Copy the family's own columns, and others only by script."""
+        """Copy the family's own columns, and others only if a script says so."""
         return [one for one in columns if one[0] in _OWN or self._task.script.siblings]
 
     def results(self) -> Mapping[str, str]:
@@ -113,7 +113,7 @@ class ClaudeRows(PartnerRows):
 
 
 def _status(error: JsonObject) -> str:
-    """Spell an error: a phrase and JSON, in Google's words or, where a script has a ``type``, in Anthropic's."""
+    """Format an error as a phrase and JSON: in Google's form, or in Anthropic's if a script gives a ``type``."""
     kind = error.get("type")
     if not isinstance(kind, str):
         return status_text(error)

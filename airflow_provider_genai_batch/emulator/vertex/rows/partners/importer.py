@@ -1,6 +1,6 @@
-"""The importer of partner and open models, whose bodies are one JSON value to it: it looks at columns only.
+"""The importer of partner and open models. A body is one JSON value to it, so it checks only columns.
 
-What becomes of a line in the shape of another family nobody has reported: the job fails here, or the row by script.
+How the service treats a line of another family is not known: here the job fails, or by script the row.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class PartnerImporter:
         """Read for one family.
 
         Args:
-            import_row: Takes an object and its number; raises ImportFailed.
-            reserved: Names that only an output may have.
+            import_row: Called with an object and its number; may raise ImportFailed.
+            reserved: The names that only an output may have.
         """
         self._import_row = import_row
         self._reserved = frozenset(reserved)
@@ -33,7 +33,7 @@ class PartnerImporter:
         """Read one line.
 
         Raises:
-            ImportFailed: It is no object, or has a member that is no column.
+            ImportFailed: The line is not an object, or has a member that cannot be a column.
         """
         self._row += 1
         try:

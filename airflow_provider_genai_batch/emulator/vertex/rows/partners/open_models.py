@@ -1,4 +1,7 @@
-"""Rows of open models: OpenAI's lines in, a ChatCompletion out; Google's page on managed models, and a live client."""
+"""Rows of open models: OpenAI's lines in, a ChatCompletion out.
+
+Sources: Google's page on managed models, and a client that reads live rows.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ class OpenRows(PartnerRows):
     reserved: Sequence[str] = ("response", "id")
 
     def __init__(self, task: Task) -> None:
-        """Work on one job."""
+        """Process the rows of one job."""
         super().__init__(task)
         self._created = task.at_ns // NANOSECONDS
         self.style = Style(chat.finished, lambda: chat.filtered(task.model, self._created), chat.emptied)
 
     def foreign(self, row: JsonObject) -> str:
-        """Return why a row is none of an open model's; empty for one that is."""
+        """Return why a row is not one of an open model's; empty if it is."""
         if row.get("custom_id") is None:
             return "Required field custom_id is missing"
         return "" if isinstance(row.get("body"), dict) else "Required field body is missing"
@@ -43,7 +46,7 @@ class OpenRows(PartnerRows):
         """Return the ChatCompletion that answers a row.
 
         Raises:
-            RowError: It is refused.
+            RowError: The row is refused.
         """
         if why := self.foreign(row):
             raise RowError(3, why)
@@ -73,11 +76,11 @@ class OpenRows(PartnerRows):
         }
 
     def asks(self, text: str) -> JsonObject:
-        """Return the members of a row that ask a text."""
+        """Return the members of a row with a prompt."""
         return {"body": {"messages": [{"role": "user", "content": text}]}}
 
     def copied(self, columns: Sequence[Column]) -> list[Column]:
-        """Copy columns that the family does not know; its own come with the results."""
+        """Copy the columns that are not the family's own; its own come with the results."""
         return [one for one in columns if one[0] not in _OWN]
 
     def results(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What the rows of partner and open models have in common; their lines and their answers differ."""
+"""The common part of the rows of partner and open models; their lines and answers differ."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class PartnerRows(ABC):
     most = 200_000
 
     def __init__(self, task: Task) -> None:
-        """Work on one job."""
+        """Process the rows of one job."""
         self._task = task
 
     @abstractmethod
     def foreign(self, row: JsonObject) -> str:
-        """Return why a row is none of this family's; empty for one that is."""
+        """Return why a row is not one of this family's; empty if it is."""
 
     @abstractmethod
     def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
         """Return the response to a row.
 
         Raises:
-            RowError: It is refused.
+            RowError: The row is refused.
         """
 
     @abstractmethod
@@ -43,24 +43,24 @@ class PartnerRows(ABC):
 
     @abstractmethod
     def asks(self, text: str) -> JsonObject:
-        """Return the members of a row that ask a text, without its ``custom_id``."""
+        """Return the members of a row with a prompt, without its ``custom_id``."""
 
     def importer(self) -> PartnerImporter:
-        """Return an importer that looks at columns only."""
+        """Return an importer that checks only columns."""
         return PartnerImporter(self.import_row, self.reserved)
 
     def import_row(self, row: JsonObject, number: int) -> JsonObject:
-        """Take a row of this family; one of another fails the job unless a script has it fail the row.
+        """Accept a row of this family. A row of another one fails the job, unless a script makes it fail the row.
 
         Raises:
-            ImportFailed: It is of another family.
+            ImportFailed: The row is of another family.
         """
         if self._task.script.foreign_lines != "row" and (why := self.foreign(row)):
             raise ImportFailed(why, number)
         return row
 
     def is_done(self, _row: JsonObject) -> bool:
-        """Ask every row: no page speaks of going on from an earlier output."""
+        """Return False for every row, because no page mentions that a job can continue an earlier output."""
         return False
 
     def key_of(self, row: JsonObject) -> str | None:
@@ -69,10 +69,10 @@ class PartnerRows(ABC):
         return None if custom_id is None else str(custom_id)
 
     def unreached(self, _row: JsonObject) -> JsonObject | None:
-        """Return nothing: rows of a cancelled or expired job were never captured."""
+        """Return None, because rows of a cancelled or expired job were never captured."""
         return None
 
     def stranger(self, responder: Responder, key: str) -> JsonObject:
-        """Return an output row that nobody asked for."""
+        """Return an output row that belongs to no request."""
         row = {"custom_id": key, **self.asks("Nobody asked.")}
         return self.line(row, Verdict(response=self.answered(responder, row, "Nobody asked.")))
