@@ -188,7 +188,7 @@ def test_lines_that_are_no_rows_are_told(
         job = BatchJob(name="batches/a", backend=Backend.GEMINI, output=JobOutput(file_name="files/batch-a"))
         rows = connect(gemini_config(fake)).rows(job)
     assert [row.key for row in rows] == ["a"]
-    assert "3 lines of batches/a are not rows" in caplog.text
+    assert "Lines of batches/a that are not rows: 3" in caplog.text
 
 
 def _quietly(request: Any, body: bytes) -> None:

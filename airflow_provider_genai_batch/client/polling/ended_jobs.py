@@ -65,7 +65,7 @@ class EndedJobs:
         Raises:
             CallError: the list could not be read; the next round makes up for it.
         """
-        # A round does not report jobs that an earlier round has passed over.
+        # `since` is never later than the last round, so that no job falls between two rounds.
         since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
         depth = self._newest if self._newest is not None else since - BUDGET[calls.config.backend]
         newest, unseen = self._newest, dict(self._going)

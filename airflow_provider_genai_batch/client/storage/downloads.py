@@ -67,7 +67,9 @@ class Lines:
         self._bad += reader.bad_count
         self._reasons = self._reasons or "; ".join(map(printable, reader.bad))
         if reader.bad_count:
-            log.warning("%d lines of %s are not rows (%s).", reader.bad_count, self._job.name, self._reasons)
+            log.warning(
+                "Lines of %s that are not rows: %d (%s).", self._job.name, reader.bad_count, self._reasons
+            )
 
     def check(self, rows: int) -> None:
         """Distinguish unreadable answers from no answers.

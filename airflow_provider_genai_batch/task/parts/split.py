@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import check_pyarrow
 from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
@@ -126,9 +127,9 @@ def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
     others = sorted({*matching_files(places.results_uri, client)} - own)
     if others:
         msg = (
-            f"{len(others)} files match results_uri and are none of this run's {parts} parts, such as {others[0]}: "
-            "readers of the dataset would read them too. Give each run a folder, for example with {{ ds }}, or "
-            "delete them. Nothing was submitted."
+            f"results_uri also matches {number_of(len(others), 'other file')}, none of this run's {parts} parts, such "
+            f"as {others[0]}: readers of the dataset would get those rows too. Give each run a folder, for example with "
+            "{{ ds }}, or delete what is there. Nothing was submitted."
         )
         raise InputError(msg)
 
