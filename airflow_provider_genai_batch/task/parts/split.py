@@ -128,8 +128,8 @@ def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
     if others:
         msg = (
             f"results_uri also matches {number_of(len(others), 'other file')}, none of this run's {parts} parts, such "
-            f"as {others[0]}: readers of the dataset would get those rows too. Give each run a folder, for example with "
-            "{{ ds }}, or delete what is there. Nothing was submitted."
+            f"as {others[0]}: readers of the dataset would get those rows too. Give each run a folder, for example "
+            "with {{ ds }}, or delete what is there. Nothing was submitted."
         )
         raise InputError(msg)
 
