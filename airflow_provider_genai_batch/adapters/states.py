@@ -53,7 +53,7 @@ def _counts(job: BatchJob, most: int) -> dict[str, int]:
     """Return the service's counts. Requests that were never processed count by how the job ended.
 
     Vertex AI does not always report how many requests there were. Then this assumes the largest possible number
-    (`most`), because common.ai marks only as many as there are requests without a row.
+    (`most`), because common.ai applies it only to requests without a row.
     """
     done, failed = job.counts.succeeded or 0, job.counts.failed or 0
     rest = most if job.counts.total is None else max(0, job.counts.total - done - failed)

@@ -164,7 +164,7 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     ),
                     _arg(
                         "--dedupe",
-                        help="count equal requests once, as if they were asked once",
+                        help="count equal requests once, as if they were submitted once",
                         action="store_true",
                     ),
                     _CONN_ID,

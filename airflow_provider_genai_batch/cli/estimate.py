@@ -48,11 +48,11 @@ class Estimate:
     def lines(self) -> dict[str, Any]:
         """Return the estimate as lines of a table."""
         plan = self.plan
-        fields: dict[str, Any] = {"requests to be asked": plan.requests, "jobs": plan.jobs}
+        fields: dict[str, Any] = {"requests to submit": plan.requests, "jobs": plan.jobs}
         if plan.reused is not None:
             fields["answered before"] = plan.reused
         if plan.same:
-            fields["equal to another, not asked"] = plan.same
+            fields["equal to another, not submitted"] = plan.same
         elif self.equal:
             fields["equal to another"] = f"{self.equal}, which --dedupe would leave out"
         how = (

@@ -59,7 +59,7 @@ def check_asking(pilot: Any, airflow: str | None = None) -> None:
     version = airflow or __version__
     if Version(version).release < _OLDEST.release:
         msg = (
-            f"approve_above asks a person by Airflow's required actions, which came with 3.1; this is {version}. Leave "
+            f"approve_above needs Airflow's required actions, which came with 3.1; this is {version}. Leave "
             "it out, and set max_cost instead, or update Airflow."
         )
         raise ConfigurationError(msg)
@@ -111,7 +111,7 @@ class Approvals:
         if not isinstance(asked, Mapping) or _awaiting() is None:
             return
         log.warning(
-            "An earlier attempt has left its question open. It is closed now; if somebody has answered it, that counts."
+            "An earlier attempt left its question open. It is closed now; if somebody has answered it, that counts."
         )
         self._park({**asked, COLLECTS: True}, _CLOSES)
 
@@ -186,10 +186,10 @@ class Approvals:
             return str(options[0])
         who = f" to {', '.join(users) or 'everybody'}" if users != wanted else ""
         msg = (
-            f"{question.subject} cannot be asked: this Airflow shows the first question of a task again, which was "
-            f"{options[0]!r}{who}, and an answer to that is none to this. The pilot's answers are kept; the other "
-            "requests were not asked. Airflow does not retry the task. Ask in a new run of the DAG, or raise "
-            "approve_above if you approve it, and clear the task."
+            f"{question.subject} cannot be asked: this version of Airflow shows the first question of a task again, "
+            f"which was {options[0]!r}{who}, and its answer does not answer this question. The pilot's answers are "
+            "kept; the other requests were not submitted. Airflow does not retry the task. Ask in a new run of the "
+            "DAG, or raise approve_above if you approve the amount, and clear the task."
         )
         raise for_good(ApprovalOutdated(msg, job_names=()))
 

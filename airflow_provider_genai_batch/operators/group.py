@@ -21,8 +21,8 @@ from airflow_provider_genai_batch.task.settings.known import is_known
 
 _OF_ONE_TASK = {
     "wait": "the rows of all parts are merged, so each task waits for its own",
-    "plan_only": "a plan has no rows to merge: ask it of GenAIBatchOperator with the whole input",
-    "pilot": "each part would ask a pilot of its own: try the prompt with GenAIBatchOperator first",
+    "plan_only": "a plan has no rows to merge: plan the whole input with GenAIBatchOperator",
+    "pilot": "each part would have a pilot of its own: try the prompt with GenAIBatchOperator first",
     "checks": "each part would be checked by itself: check the merged table in a task of its own",
     "on_check": "there are no checks",
 }
@@ -131,8 +131,8 @@ def _check(
             raise ConfigurationError(msg)
     if settings.get("reuse") is True:
         msg = (
-            "reuse=True means what one task landed before, and parts land beside the table: name the table of the "
-            "night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."
+            "reuse=True means the rows that the same task landed before, but parts land beside the table: name the "
+            "table of the night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."
         )
         raise ConfigurationError(msg)
     uri = str(settings["results_uri"])

@@ -374,8 +374,8 @@ def repeatable(src: Any) -> Any:
     if isinstance(src, Iterator):
         msg = (
             f"src is a {type(src).__name__}, which can be read only once and is a new object at each parse of the "
-            f"DAG file: Airflow would make a new version of the DAG each time, and a retry would find nothing to "
-            f"ask. Give "
+            f"DAG file: Airflow would make a new version of the DAG each time, and a retry would have nothing to "
+            f"submit. Give "
             "a list, the function that makes it (src=make, called with context and jinja_env), or "
             "@task.genai_batch."
         )

@@ -92,7 +92,7 @@ def cancelled(
     with create_session(scoped=False) as session:
         record = _record(session, dag_id, task_id, run_id, map_index)
         if not is_sealed(request, [*record.place, job], form.get("seal", "")):
-            raise HTTPException(403, "The form is not of this page, or too old. Nothing was cancelled.")
+            raise HTTPException(403, "The form is from another page, or too old. Nothing was cancelled.")
         progress = _own_job(session, record, job)
         _note(session, user, record, job)
     answer = cancel(progress.left.conn_id, job, key_of(record.place))
@@ -106,7 +106,7 @@ def _record(session: Session, dag_id: str, task_id: str, run_id: str, map_index:
     index = int(map_index) if map_index.lstrip("-").isdecimal() else -1
     record = task(session, dag_id, task_id, run_id, index)
     if record is None:
-        raise HTTPException(404, "This is no task of airflow-provider-genai-batch.")
+        raise HTTPException(404, "This is not a task of airflow-provider-genai-batch.")
     return record
 
 

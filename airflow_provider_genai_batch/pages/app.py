@@ -111,7 +111,7 @@ def connection(
     if not conn_id:
         return page("connection.html", conn_id="", states=(), state="")
     if not may_use(user, conn_id):
-        raise HTTPException(403, "Only who may read the connection sees its jobs.")
+        raise HTTPException(403, "Only users who may read the connection can see its jobs.")
     found = LISTS.of([conn_id])[conn_id]
     with _session() as session:
         where = {key_of(place): place for place in places(session, clock.now() - timedelta(days=max(SPANS)))}

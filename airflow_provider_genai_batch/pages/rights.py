@@ -73,7 +73,7 @@ def seal(request: Request, about: Collection[Any]) -> str:
     bearer = request.headers.get("authorization", "").partition(" ")[2]
     token = bearer or request.cookies.get(_COOKIE, "")
     if not token:
-        raise HTTPException(403, "Nothing is done without a token of Airflow's own.")
+        raise HTTPException(403, "This action needs a token of Airflow's own.")
     text = "\0".join(map(str, about))
     return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
 

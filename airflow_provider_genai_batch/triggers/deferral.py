@@ -27,12 +27,12 @@ _CARRIED = "carried"
 _PAUSED = (
     "The task ran out of Airflow's time while the service had no capacity for its job, or its input could not be read. "
     "No job was created meanwhile. Its running jobs are cancelled with it if it has cancel_on_kill. The "
-    "next attempt takes their rows and asks for the rest."
+    "next attempt keeps their rows and submits the other requests."
 )
 _ANSWERED = (
-    "A person answered a question of an earlier attempt while this one waited for the service. Airflow has ended that "
-    "waiting, and jobs that go on may have been cancelled with it (cancel_on_kill). Nothing was approved by it. The "
-    "next attempt takes the rows of the jobs and asks for what is missing."
+    "A person answered a question of an earlier attempt while this one waited for the service. Airflow has ended the "
+    "wait, which may have cancelled running jobs (cancel_on_kill). The answer approved nothing. The "
+    "next attempt keeps the rows of the jobs and submits the missing requests."
 )
 
 

@@ -123,8 +123,8 @@ class LateRows:
         if self._task.seconds_left <= 0:
             self._task.out_of_time(
                 f"The task ran out of Airflow's time while it waited for the rows of jobs that have ended: "
-                f"{', '.join(self._event.get('job_names', ()))}. What they answered is paid. The next attempt takes "
-                "them up again and pays nothing."
+                f"{', '.join(self._event.get('job_names', ()))}. What they answered is paid. The next attempt "
+                "reattaches to them and pays nothing."
             )
         if waited + seconds < IN_SLOT:
             clock.sleep(seconds)

@@ -78,7 +78,7 @@ def first_rows(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
         status: the wanted status of the rows; empty: any.
     """
     if (manifest.results_uri or "").startswith("bq://"):
-        return FirstRows(trouble="They are in BigQuery: read them with SQL.")
+        return FirstRows(trouble="The rows are in BigQuery: read them with SQL.")
     try:
         return start(lambda: _read(conn_id, manifest, status), "rows").result(_PATIENCE)
     except NoAnswer:
