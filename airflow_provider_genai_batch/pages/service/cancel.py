@@ -43,9 +43,7 @@ def cancel(conn_id: str, name: str, key: str) -> Answer:
     try:
         became = start(lambda: _cancelled(conn_id, name, key), "cancel").result(_PATIENCE)
     except NoAnswer:
-        return Answer(
-            "may have been cancelled: the service has not answered yet. Look again in a while."
-        )
+        return Answer("may have been cancelled: the service has not answered yet. Look again in a while.")
     except (GenAIBatchError, AirflowNotFoundException) as error:
         said = f"{type(error).__name__}: {printable(str(error), 300)}"
         return Answer(f"could not be cancelled, and may go on: {said}")
