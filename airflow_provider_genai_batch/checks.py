@@ -120,6 +120,6 @@ def _range(kind: str, between: Any, top: float) -> tuple[float, float]:
     good = len(numbers) == 2 and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
     if not good or not 0 <= numbers[0] <= numbers[1] <= top or (numbers[0], numbers[1]) == (0, top):
         of = f"from 0 to {top:g}" if top == 1 else "from 0 on"
-        msg = f"{kind} is to be between {between!r}; give two numbers {of}, the lower one first, that bound something."
+        msg = f"{kind} has the bounds {between!r}; give two numbers {of}, the lower one first, that exclude something."
         raise ConfigurationError(msg)
     return float(numbers[0]), float(numbers[1])
