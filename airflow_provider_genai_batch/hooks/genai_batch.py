@@ -154,9 +154,9 @@ def read_rows(
 
     Raises:
         ManifestError: the value is not a manifest.
-        InputError: a job has not ended, or a file does not exist, or it is not the file that was landed. A file with
-            the right number of rows is refused before its first row; one with too many rows before the first surplus
-            row; one with too few rows at its end.
+        InputError: a job has not ended, or a file does not exist, or it has been overwritten. A file that was
+            overwritten with the same number of rows is refused before its first row, one with more rows before the
+            first surplus row, and one with fewer rows at its end.
         UnsupportedError: the rows are in BigQuery.
         CallError: the service does not return the rows, or no longer does.
     """
