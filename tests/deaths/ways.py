@@ -94,7 +94,7 @@ WAYS = {
             hours=HOURS,
             at_once=True,
         ),
-        Way("`pilot` at once", {"pilot": 4}, at_once=True),
+        Way("`pilot` by immediate calls", {"pilot": 4}, at_once=True),
         Way("`pilot` in a job", {"pilot": Pilot(4, tier="batch"), "deferrable": True}),
         Way(
             "`reuse` and `dedupe`",
@@ -110,7 +110,7 @@ WAYS = {
             night_before=rows(*range(ROWS)),
         ),
         Way(
-            "`reuse`, and the rest at once",
+            "`reuse`, and the rest by immediate calls",
             {"reuse": True, "dedupe": True, "tier": "standard"},
             src=_TONIGHT,
             night_before=rows(*range(ROWS)),
@@ -128,7 +128,7 @@ WAYS = {
             others={"vertex": "vertex"},
         ),
         Way(
-            "`fallbacks`, at once in the end",
+            "`fallbacks`, immediate calls in the end",
             {**_IMPATIENT, "fallbacks": [{"model": f"{MODEL}-lite"}, "standard"]},
             scripts=[_QUEUED, _QUEUED, _QUEUED],
             at_once=True,
