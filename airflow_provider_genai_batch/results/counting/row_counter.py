@@ -225,7 +225,7 @@ class RowCounter:
         return True
 
     def absorb(self, other: RowCounter) -> RowCounter:
-        """Add the counts of rows of other requests. No row may be taken after that."""
+        """Add the counts of rows of other requests. No row may follow."""
         self._shares = {**self.shares, **other.shares}
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
@@ -250,7 +250,7 @@ class RowCounter:
 
     @property
     def sure(self) -> bool:
-        """Whether it is known which rows count; if not, all rows must be taken again.
+        """Whether it is known which rows count; if not, take all rows again.
 
         If the keys that came are not those of the requests, take the rows again with the `known` keys, or without the
         key sum, so that the counter remembers the keys. If a good row came after a failed one, take them again with

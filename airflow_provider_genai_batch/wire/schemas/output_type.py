@@ -148,7 +148,7 @@ def output_schema(output_type: Any) -> dict[str, Any] | None:
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Marks all members that are always written as required, also those with a default."""
+    """Lists all members that are always written as required, including those with a default."""
 
     @override
     def field_is_required(self, field: Any, total: bool) -> bool:

@@ -92,7 +92,7 @@ def columns_of(output_type: Any) -> tuple[Column, ...]:
 
 
 class _Marked(GenerateJsonSchema):
-    """Marks decimals and bytes, to distinguish them from numbers and texts."""
+    """Gives decimals and bytes a format, to distinguish them from numbers and texts."""
 
     @override
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
