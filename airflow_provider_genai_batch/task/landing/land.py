@@ -71,7 +71,7 @@ def _draft(client: GenAIBatchClient, landing: Landing, uri: str | None) -> Abstr
 
 
 def _check_joined(jobs: Sequence[BatchJob], tally: RowCounter, landing: Landing) -> None:
-    """Refuse rows without keys from jobs that this package did not submit; their requests would count as missing.
+    """Refuse rows without keys from jobs that this task did not submit; their requests would count as missing.
 
     The position of a row in the file does not help, because the services write rows in any order.
 

@@ -156,7 +156,7 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
 
 
 def refuse_table_settings(task: Any) -> None:
-    """Refuse settings that only apply to rows, or only to a BigQuery table, for an input that is neither.
+    """Refuse settings that do not apply: those for rows if `src` has requests, and those for a BigQuery table.
 
     Raises:
         ConfigurationError: such a setting is given.
