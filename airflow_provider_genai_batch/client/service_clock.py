@@ -16,7 +16,7 @@ _RESOLUTION = 1.0
 
 
 class ServiceClock:
-    """The service's time, taken from the ``Date`` header of its answers.
+    """The service's time, from the ``Date`` header of its answers.
 
     The service dates an answer between `sent` and `received`, which are times of the local monotonic clock. So each
     answer narrows down the difference between the two clocks. If an answer contradicts earlier ones, the new one

@@ -16,7 +16,7 @@ class JobTime(Sparse):
     queued: int | None = None
     """The part of that before it began to run; None if the service does not report it."""
     left: bool | None = None
-    """True if the task cancelled the job because it would have been late; it would have taken longer."""
+    """True if the task cancelled the job because it would have been late; it would have run longer."""
 
 
 class QueueTimes(Noun):

@@ -106,7 +106,7 @@ class Reused:
             wanted: which rows are good enough.
 
         Raises:
-            InputError: a row that would be taken is not valid.
+            InputError: a row that would be used is not valid.
         """
         for some in rows:
             if self.count == ledger.rows:

@@ -91,7 +91,7 @@ class TableReader:
 
         Args:
             stack: closes what is opened.
-            snapshot: the snapshot that this attempt has taken already.
+            snapshot: the snapshot that this attempt has already.
 
         Raises:
             InputError: the rows cannot be used; the message lists all problems that were found.

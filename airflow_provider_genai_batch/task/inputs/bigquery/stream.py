@@ -25,7 +25,7 @@ def read_stream(reader: TableReader, lines: InputReader, snapshot: str | None = 
     Args:
         reader: takes the snapshot.
         lines: checks and spools the requests.
-        snapshot: the snapshot that this attempt has taken already.
+        snapshot: the snapshot that this attempt has already.
 
     Raises:
         InputError: the table cannot be used (the message lists all problems), or a request cannot be sent.
