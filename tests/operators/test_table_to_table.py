@@ -263,7 +263,7 @@ def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
         ),
         (
             {"prompt": with_media("See {id}", {"text": "image/png"})},
-            "4 of 4 rows have no gs:// address in text, where a file is to be",
+            "4 of 4 rows have no gs:// address in text, which the prompt needs for a file",
         ),
         ({"key": "day"}, r"the key \(day\) is not unique: 3 of 4 rows"),
         (
@@ -349,7 +349,7 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
             {"media": {"text": "image/png"}, "prompt": [{"role": "user", "parts": ["{id}"]}]},
             "goes with a prompt that",
         ),
-        ({"tier": "standard"}, "or leave tier out, as the rows of a table"),
+        ({"tier": "standard"}, "or leave tier out, which a task with rows"),
         ({"wait": False}, "leave wait out"),
         ({"rename": {"day": "kind"}}, "'kind' twice"),
         ({"rename": {"dai": "x"}}, "rename has 'dai'"),

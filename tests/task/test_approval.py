@@ -245,7 +245,7 @@ def test_rows_that_are_due_are_asked_about_at_their_dearest_and_only_as_long_as_
     assert "If the rest is sent as immediate calls at the deadline" in due.question.body
     assert due.question.timeout is not None
     assert 0 < due.question.timeout < 3 * 3600
-    with pytest.raises(ConfigurationError, match=r"may ask the rest of 'gemini-2\.5-pro'"):
+    with pytest.raises(ConfigurationError, match=r"may send the other requests to 'gemini-2\.5-pro'"):
         run(
             client,
             tmp_path,
