@@ -68,7 +68,7 @@ def test_a_person_sees_how_far_a_job_is_and_cancels_it(
         assert "20 of 40 done" in row
         assert "RUNNING" in row
         assert re.search(r"\$0\.\d+ (to|for) \$\d", row)
-        assert "No task of this package" in text(
+        assert "no task of this package" in text(
             ann.get(f"/genai-batch/?dag_id={task.dag_id}&conn_id=another")
         )
 
