@@ -229,7 +229,7 @@ def test_columns_of_the_input_have_the_types_of_all_rows_together() -> None:
         {"id": 2, "name": None, "price": 2.0, "mixed": "x", "ok": False, "none": None, "deep": {}},
     ]
     columns = Columns(io.BytesIO())
-    assert [*columns.kept(rows)] == rows
+    assert [*columns.kept([rows])] == [rows]
     schema, read = _typed(
         ColumnTypes(input=columns.schema), answered(stamp(0)), answered(stamp(1)), carry=columns
     )
@@ -247,7 +247,7 @@ def test_columns_of_the_input_have_the_types_of_all_rows_together() -> None:
 @pytest.mark.parametrize("rows", [[{"a": 1}, {"b": 1}], [{"a": 1}, {}], []])
 def test_rows_with_other_columns_each_are_text(rows: list[dict[str, Any]]) -> None:
     columns = Columns(io.BytesIO())
-    assert len([*columns.kept(rows)]) == len(rows)
+    assert [*columns.kept([rows])] == [rows]
     assert columns.schema is None
 
 

@@ -65,6 +65,7 @@ class Task:
                 number,
                 0,
                 running.config("gemini"),
+                {},
                 self.settings,
                 self.run,
                 folder,
