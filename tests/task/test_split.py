@@ -135,7 +135,7 @@ def test_the_same_choice_is_the_same_content(service: GenAIBatchClient, stack: E
 
 
 def test_nothing_wanted_is_nothing_to_ask(service: GenAIBatchClient, stack: ExitStack) -> None:
-    with pytest.raises(InputError, match="nothing to ask"):
+    with pytest.raises(InputError, match="nothing to submit"):
         subset(read(stack, service, ["a"]), lambda *_: False)
 
 
