@@ -103,6 +103,7 @@ def _variables(lanes: tuple[Lane, ...]) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": str(len(lanes) + _SPARE_WORKERS),
         # Two cores under load answer late; what is healthy must not be taken for dead.
         "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "10",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
         # Of sixteen tasks at a time; each beat is a call to the API server, which had no more to do with all others.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
