@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 from tests.crash import seams
 
 _PATH = re.compile(r".*/bigquery/v2/projects/[^/]+/(?P<rest>.*)")
+_JOB = re.compile(r'"jobId": ?"(genai_[^"]*)"')
+_DRY = re.compile(r'"dryRun": ?true')
 _NUMBERED = re.compile(r"_[0-9a-f]{8,}.*")
 
 
@@ -38,10 +39,10 @@ def _name(method: str, rest: str, data: Any) -> str:
     """Name a call: the statement by the begin of its job's id, all others by what they look at."""
     parts = rest.split("/")
     if method == "POST" and data:
-        body = json.loads(data)
-        job = str(body.get("jobReference", {}).get("jobId"))
-        if body.get("configuration", {}).get("dryRun"):
+        body = data if isinstance(data, str) else bytes(data).decode(errors="replace")
+        if _DRY.search(body):
             return "dry run"
-        # Other ids are drawn by Google's client, so that no two calls would have one name.
-        return f"{parts[-1]} {_NUMBERED.sub('', job)}" if job.startswith("genai_") else parts[-1]
+        # Other ids are drawn by Google's client, so that no two calls would have one name. A load has lines behind it.
+        job = _JOB.search(body)
+        return f"{parts[-1]} {_NUMBERED.sub('', job[1])}" if job else parts[-1]
     return " ".join([method, parts[0], *([_NUMBERED.sub("", parts[1])] if len(parts) > 1 else [])])
