@@ -237,6 +237,7 @@ def test_earlier_results_are_found_wherever_reuse_names_them(
         ([str(folder / "1.jsonl"), folder / "2.jsonl.gz"], 3),
         (manifest, 2),
         (json.dumps(manifest), 2),
+        (manifest | {"results_uri": str(folder / "*.jsonl*")}, 3),  # a dataset, as a group leaves one
         (str(folder / "none.jsonl"), 0),
         (Reuse(glob, max_age=timedelta(days=1)), 5),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import FORMS, form_of
 from airflow_provider_genai_batch.task.files.files import local_path, matching_files, seekable
+from airflow_provider_genai_batch.task.reuse.named import named
 from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRows, rows_of_columns, rows_of_lines
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 
@@ -48,23 +49,9 @@ def addresses(
     Raises:
         InputError: a name is not that of a file of rows.
     """
-    found: list[str] = []
-    for one in _several(reuse.results):
-        if one is True:
-            before = manifest()
-            found += [uri for uri in ((before or {}).get("results_uri"),) if uri and not is_table(uri)]
-            found.append(own)
-        elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
-            where = read(one).results_uri
-            if where is None:
-                msg = (
-                    "reuse names a manifest whose rows landed nowhere: it has no results_uri. Nothing was sent and "
-                    "nothing is billed. Name the manifest of a task with results_uri, or leave it out."
-                )
-                raise InputError(msg)
-            found.append(where)
-        else:
-            found += _expanded(client, str(one))
+    # Of the task's own results, only files answer rows of a file.
+    given = [uri for uri, by_hand in named(reuse, own, manifest, read) if by_hand or not is_table(uri)]
+    found = [file for uri in given for file in _expanded(client, uri)]
     for uri in found:
         if is_table(uri):
             msg = (
@@ -80,10 +67,6 @@ def addresses(
             )
             raise InputError(msg)
     return list(dict.fromkeys(reversed(found)))
-
-
-def _several(results: Any) -> Sequence[Any]:
-    return results if isinstance(results, (list, tuple)) else [results]
 
 
 def _expanded(client: GenAIBatchClient, uri: str) -> list[str]:

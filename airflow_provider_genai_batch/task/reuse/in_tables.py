@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
 from airflow_provider_genai_batch.task.checks.reuse_checks import refuse_no_table
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.reuse.named import named
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, at_hand_name
 from airflow_provider_genai_batch.wire.tables.at_hand import (
@@ -201,24 +202,15 @@ class TableSearch:
         Raises:
             InputError: a name is not that of a table.
         """
-        found: list[tuple[str, bool]] = []
-        for one in several(reuse.results):
-            if one is True:
-                before = (self.manifest() or {}).get("results_uri")
-                found += [(uri, False) for uri in (before, self.ask.result.uri) if uri and is_table(uri)]
-            elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
-                where = self.read_manifest(one).results_uri
-                if where is None:
-                    msg = f"reuse names a manifest whose rows landed nowhere: it has no results_uri. {_UNBILLED}"
-                    raise InputError(msg)
-                found.append((where, True))
-            else:
-                found.append((str(one), True))
-        named: dict[TableName, bool] = {}
-        for uri, by_hand in reversed(found):
+        found: dict[TableName, bool] = {}
+        for uri, by_hand in reversed(named(reuse, self.ask.result.uri, self.manifest, self.read_manifest)):
+            if not by_hand and not is_table(
+                uri
+            ):  # of the task's own results, only tables answer rows of a table
+                continue
             refuse_no_table(uri)
-            named.setdefault(read_table(uri, "reuse"), by_hand)
-        return named
+            found.setdefault(read_table(uri, "reuse"), by_hand)
+        return found
 
     def _facts(self, name: TableName) -> TableFacts | None:
         try:
@@ -270,8 +262,3 @@ class TableSearch:
                 f"runs in one location. {_UNBILLED} Copy the table, or leave reuse out."
             )
             raise InputError(msg)
-
-
-def several(results: Any) -> Sequence[Any]:
-    """Return the results that a `Reuse` names, as a sequence."""
-    return results if isinstance(results, (list, tuple)) else [results]
