@@ -189,15 +189,13 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         from airflow_provider_genai_batch.wire.tables.sql import is_table
 
         parts = self._parts(self.manifests)
+        digest, did = None, None
         with open_client(self.conn_id) as client:
             if is_table(self.results_uri):
                 did = merge_tables(parts, client, self.results_uri, owner_of(context).labels)
-                manifest = total(parts, self.results_uri, None, self.media_uri, did)
-            elif is_dataset(self.results_uri):
-                manifest = total(parts, self.results_uri, None, self.media_uri)
-            else:
+            elif not is_dataset(self.results_uri):
                 digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
-                manifest = total(parts, self.results_uri, digest, self.media_uri)
+        manifest = total(parts, self.results_uri, digest, self.media_uri, did, conn_id=self.conn_id)
         refuse_failed(manifest, self.max_failed_rows)
         return manifest.model_dump(mode="json")
 

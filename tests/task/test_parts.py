@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
 from airflow_provider_genai_batch.models import Manifest, ResultRow, RowCounts
+from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.digest import digest_of
 from airflow_provider_genai_batch.results.read_back import landed_rows
@@ -163,6 +164,24 @@ def test_rows_are_one_table_and_stamps_are_places_in_it(
     assert found == [("r00000001", 1), ("r00000000", 0), ("own", None), *last]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "parquet"])
+def test_an_equal_request_of_the_same_part_is_named_by_its_place_in_the_whole(
+    client: GenAIBatchClient, tmp_path: Path, form: str
+) -> None:
+    text = '"same_as":"r00000000"'  # as an answer may have it, too
+
+    def part(number: int) -> Manifest:
+        equal = row("r00000001", 1).model_copy(update={"same_as": "r00000000", "text": text})
+        return landed(tmp_path / f"{number}.{form}", [row("r00000000", 0), equal])
+
+    out = tmp_path / f"out.{form}"
+    merge([part(1), part(2)], client, str(out), renumber=True)
+    with out.open("rb") as stream:
+        found = [(one.key, one.same_as, one.text) for one in landed_rows(stream, form_of(str(out)))]
+    assert found[1::2] == [("r00000001", "r00000000", text), ("r00000003", "r00000002", text)]
+    assert [one[:2] for one in found[::2]] == [("r00000000", None), ("r00000002", None)]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_a_part_that_was_written_over_is_not_merged(
     client: GenAIBatchClient, tmp_path: Path, form: str
@@ -197,3 +216,7 @@ def test_manifests_are_summed_up(tmp_path: Path) -> None:
     assert (whole.finish_reasons, whole.tiers) == ({"STOP": 3}, {"batch": 1})
     assert whole.job_names == ("batches/1", "batches/2")
     assert (whole.cost, whole.plan, whole.saved) == (None, None, None)
+    assert whole.answered_by == ()
+    other = first.model_copy(update={"answered_by": (AnsweredBy(model="m", conn_id="other", ok=1),)})
+    by = total([other, second], "out.jsonl", None, None, conn_id="own").answered_by
+    assert [(one.conn_id, one.ok) for one in by] == [("other", 1), ("own", 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,12 +16,15 @@ from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.results.digest import Digest, Summed, digest_of, joined, parts_of
 from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import Form, form_of, opened
+from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task.files.files import by_connection, published, read_chunks, seekable
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
 from airflow_provider_genai_batch.wire.services.storage import split_uri
 
 _PLACED = re.compile(rb'\{"key":"(r\d{8,18})","index":(\d+),')
 """The beginning of a row whose key may be a stamp, which is made from the row's position in the input."""
+_SAME = b'"same_as":"r'
+"""Is in each row whose answer is that of an equal request with a stamp."""
 _ROWS = 1024
 """How many rows are written at a time."""
 
@@ -46,7 +50,7 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
     form = form_of(results_uri)
     if not renumber and form != "parquet" and _in_one_bucket(parts, results_uri, client):
         return _composed(parts, client, results_uri)
-    with published(results_uri, client) as draft:
+    with published(results_uri, client, streamed=True) as draft:
         out = Summed(cast("BinaryIO", draft.stream))
         if form == "parquet":
             _merge_columns(parts, client, cast("BinaryIO", out), renumber)
@@ -95,20 +99,37 @@ def _merge_lines(
                 _check(part, stream)
                 rows = plain(stream, form)
                 while lines := [*islice(rows, _ROWS)]:
-                    write(b"".join(_PLACED.sub(move, line, count=1) for line in lines))
+                    write(b"".join(map(move, lines)))
             before += _rows(part)
 
 
-def _moved_by(before: int) -> Callable[[re.Match[bytes]], bytes]:
-    """Return a function that rewrites the beginning of a row of a part that has `before` rows before it."""
+def _moved_by(before: int) -> Callable[[bytes], bytes]:
+    """Return a function that rewrites the places in a row of a part that has `before` rows before it."""
 
-    def moved(found: re.Match[bytes]) -> bytes:
+    def placed(found: re.Match[bytes]) -> bytes:
         index = int(found[2])
         if stamp(index).encode() != found[1]:
             return found[0]
         return b'{"key":"%b","index":%d,' % (stamp(before + index).encode(), before + index)
 
+    def moved(line: bytes) -> bytes:
+        new = _PLACED.sub(placed, line, count=1)
+        if _SAME not in new or new == line:
+            return new
+        row = json.loads(new)
+        if isinstance(
+            row.get("same_as"), str
+        ):  # else these bytes belong to an answer, or to a column of the input
+            row["same_as"] = _later(row["same_as"], before)
+        return spell(row) + b"\n"
+
     return moved
+
+
+def _later(key: str, before: int) -> str:
+    """Return the key that a row of a part has in the whole."""
+    index = stamped_index(key)
+    return key if index is None else stamp(before + index)
 
 
 def _merge_columns(
@@ -157,13 +178,20 @@ def _check_schemas(schemas: Sequence[Any]) -> None:
 
 
 def _renumbered(table: Any, before: int) -> Any:
-    keys, places = table.column("key").to_pylist(), table.column("index").to_pylist()
+    import pyarrow as pa
+
+    named = [name for name in ("key", "index", "same_as") if name in table.schema.names]
+    columns = {name: table.column(name).to_pylist() for name in named}
+    keys, places, same = columns["key"], columns["index"], columns.get("same_as")
     for number, (key, place) in enumerate(zip(keys, places, strict=True)):
         if place is not None and key == stamp(place):
             keys[number], places[number] = stamp(before + place), before + place
-    for name, values in (("key", keys), ("index", places)):
+            if same is not None and same[number] is not None:
+                same[number] = _later(same[number], before)
+    for name, values in columns.items():
         at = table.schema.get_field_index(name)
-        table = table.set_column(at, table.schema.field(at), [values])
+        field = table.schema.field(at)
+        table = table.set_column(at, field, pa.array(values, field.type))
     return table
 
 

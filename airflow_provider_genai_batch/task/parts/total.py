@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.flows.outcome.settle import allowed_rows
 from airflow_provider_genai_batch.models import Cost, Manifest, Plan, RowCounts, Usage
 from airflow_provider_genai_batch.models.jobs.job import JobState
 from airflow_provider_genai_batch.models.manifest.cost import ModelCost
-from airflow_provider_genai_batch.models.manifest.manifest import Saved
+from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy, Saved
 from airflow_provider_genai_batch.models.manifest.plan import PlannedCost
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.causes import MOST_SHOWN
@@ -30,6 +30,8 @@ def total(
     digest: str | None,
     media_uri: str | None,
     bigquery: TableJobs | None = None,
+    *,
+    conn_id: str = "",
 ) -> Manifest:
     """Add up the manifests of all parts.
 
@@ -39,6 +41,7 @@ def total(
         digest: the digest of that file; None if it is not one file.
         media_uri: the folder that has the parts' folders of media.
         bigquery: the jobs in BigQuery that merged them.
+        conn_id: the connection of the parts; their fallbacks may have others.
     """
     first, ended = parts[0], _known(part.end_time for part in parts)
     behind = min(parts, key=lambda part: _is_behind(part.state))
@@ -61,6 +64,7 @@ def total(
         dropped=_sums(part.dropped for part in parts),
         tiers=_sums(part.tiers for part in parts),
         causes=dict(Counter(_sums(part.causes for part in parts)).most_common(MOST_SHOWN)),
+        answered_by=_answered_by(parts, conn_id),
         usage=_usage(_known(part.usage for part in parts)),
         cost=_cost([part.cost for part in parts]),
         plan=_plan([part.plan for part in parts]),
@@ -131,7 +135,7 @@ def _cost(costs: Sequence[Cost | None]) -> Cost | None:
     return Cost(
         usd=sum(cost.usd for cost in known),
         models=tuple(models.values()),
-        source=known[0].source,
+        source=next((cost.source for cost in known if cost.models), known[0].source),
         usd_in_batch=None if None in in_batch else sum(_known(in_batch)),
     )
 
@@ -160,6 +164,18 @@ def _planned(costs: Sequence[PlannedCost]) -> PlannedCost:
         most=sum(cost.most for cost in costs),
         expected=None if None in expected else sum(_known(expected)),
     )
+
+
+def _answered_by(parts: Sequence[Manifest], conn_id: str) -> tuple[AnsweredBy, ...]:
+    """Sum up which model and connection answered how many rows; empty if no part used a fallback."""
+    if not any(part.answered_by for part in parts):
+        return ()
+    rows = Counter[tuple[str | None, str]]()
+    for part in parts:
+        own = AnsweredBy(model=part.model, conn_id=conn_id, ok=(part.counts or RowCounts()).ok)
+        for one in part.answered_by or (own,):
+            rows[one.model, one.conn_id] += one.ok
+    return tuple(AnsweredBy(model=model, conn_id=conn, ok=ok) for (model, conn), ok in rows.items())
 
 
 def _table_jobs(parts: Sequence[TableJobs | None], own: TableJobs | None) -> TableJobs | None:
