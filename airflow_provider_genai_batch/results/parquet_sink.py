@@ -198,7 +198,8 @@ def _usual_array(rows: Sequence[Any], name: str, column: Column) -> Any:
         if value is None:
             return pa.nulls(len(rows), column.type)
         if isinstance(value, (str, int)) and column.plain:
-            return pa.repeat(pa.scalar(value, column.type), len(rows))
+            with suppress(pa.ArrowException, OverflowError):  # a number of more than 64 bits
+                return pa.repeat(pa.scalar(value, column.type), len(rows))
     if name in _TEXTS:
         return pa.array(values, column.type)
     return _tokens_array(values, column.type) if name == "usage" else None

@@ -365,3 +365,20 @@ def test_columns_that_json_has_no_word_for_are_refused() -> None:
 def test_the_columns_are_json(tmp_path: Path) -> None:
     rows = carried(read_parquet(parquet(tmp_path, pa.table({"a": [1.5], "b": ["ä"]}))))
     assert json.loads(json.dumps(rows)) == rows
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_row_that_is_longer_than_what_is_read_at_once_stays_one_row(columns: int) -> None:
+    long = "x" * (6 * 1024 * 1024)
+    head, row = ("text", long) if columns == 1 else ("id,text", f"1,{long}")
+    data = f"{head}\n{row}\n".encode()
+    chunks = [data[start : start + 65536] for start in range(0, len(data), 65536)]
+    rows = [one for some in csv_rows(chunks, "in.csv") for one in some]
+    assert [one["text"] == long for one in rows] == [True]
+
+
+def test_a_text_of_parquet_that_is_no_utf_8_is_named_by_its_row(tmp_path: Path) -> None:
+    bad = pa.array([b"good", b"\xff"]).cast(pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": bad}), tmp_path / "in.parquet")
+    with (tmp_path / "in.parquet").open("rb") as stream, pytest.raises(RequestError, match="row 2 of"):
+        _ = [*parquet_rows(stream, "in.parquet")]

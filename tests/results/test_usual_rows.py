@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
+from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.read import Piece, PieceReader, each
 from airflow_provider_genai_batch.results.read_back import landed_rows
@@ -20,6 +21,7 @@ from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, output_schema
 
 ASKED = 60
 KEYS = [stamp(index) for index in range(ASKED)]
@@ -121,3 +123,21 @@ def test_rows_of_a_file_without_anything_odd_are_all_taken_together() -> None:
     tally = COUNTERS["stamped"]()
     assert all(isinstance(piece, UsualRows) and tally.take_usual(piece) for piece in found)
     assert tally.counts.ok == len(usual)
+
+
+def test_rows_that_all_have_the_same_number_beyond_64_bits_land_without_it_as_other_rows_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    line = _line(random.Random(0), "")
+    line["response"]["candidates"][0]["content"]["parts"] = [{"text": str(10**30)}]
+    line["response"]["candidates"][0]["finishReason"] = "STOP"
+    data = b"".join(json.dumps({**line, "key": stamp(index)}).encode() + b"\n" for index in range(3))
+    out, types = io.BytesIO(), ColumnTypes(output=output_schema(int))
+    with opened(out, "parquet", types) as write:
+        tally = RowCounter(expected=3, keyed=True, stamped=True)
+        pieces = [*_pieces(data, random.Random(1), Reading())]
+        assert any(isinstance(piece, UsualRows) for piece in pieces)
+        land([pieces], tally, write, validate=answer_check(int))
+    out.seek(0)
+    assert [(row.output, row.text) for row in landed_rows(out, "parquet")] == [(None, str(10**30))] * 3
+    assert "more than 64 bits" in caplog.text

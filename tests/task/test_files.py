@@ -111,8 +111,8 @@ def client() -> Iterator[GenAIBatchClient]:
         yield opened
 
 
-def publish(uri: str, data: bytes, client: GenAIBatchClient, *, streamed: bool = True) -> None:
-    with published(uri, client, streamed=streamed) as draft:
+def publish(uri: str, data: bytes, client: GenAIBatchClient) -> None:
+    with published(uri, client) as draft:
         assert draft.stream is not None
         for begin in range(0, len(data), 777):
             draft.stream.write(data[begin : begin + 777])
@@ -142,18 +142,14 @@ def at_once(*deeds: Any) -> list[BaseException]:
     return troubles
 
 
-@pytest.mark.parametrize("store", ["inplace://bucket/folder", "spooled", "local"])
+@pytest.mark.parametrize("store", ["inplace://bucket/folder", "local"])
 def test_two_writers_of_the_same_rows_both_succeed_and_publish_them_whole(
     client: GenAIBatchClient, tmp_path: Path, store: str
 ) -> None:
-    folder = {"local": str(tmp_path)}.get(store, "inplace://bucket/folder")
-    streamed = store != "spooled"
+    folder = str(tmp_path) if store == "local" else store
     for number in range(20):
         uri, data = f"{folder}/{number}.jsonl", rows(number)
-        assert (
-            at_once(*[lambda uri=uri, data=data: publish(uri, data, client, streamed=streamed)] * WRITERS)
-            == []
-        )
+        assert at_once(*[lambda uri=uri, data=data: publish(uri, data, client)] * WRITERS) == []
     if store == "local":
         there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     else:
@@ -187,22 +183,46 @@ def test_what_is_streamed_to_a_store_needs_no_disk_and_may_be_begun_anew(
     client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
-    with published("inplace://bucket/rows.jsonl", client, streamed=True) as draft:
+    with published("inplace://bucket/rows.jsonl", client) as draft:
         assert draft.stream is not None
         draft.stream.write(rows(1))
         draft.stream.seek(0)
         draft.stream.truncate()
         draft.stream.write(rows(2))
     assert {name: bytes(data) for name, data in InPlace.store.items()} == {"bucket/rows.jsonl": rows(2)}
-    with pytest.raises(OSError, match="no such folder"):
-        publish("inplace://bucket/rows.jsonl", rows(3), client, streamed=False)
+
+
+@pytest.mark.parametrize("end", ["published", "bad", "failed"])
+def test_what_goes_to_the_connections_bucket_in_parts_appears_whole_or_not_at_all(
+    vertex: Emulator, cloud_storage: CloudStorage, end: str
+) -> None:
+    uri, block = f"gs://emulator-staging/{uuid4().hex}/rows.jsonl", random.Random(1).randbytes(3_000_001)
+    with (
+        GenAIBatchHook().get_conn() as opened,
+        pytest.raises(KeyError) if end == "failed" else nullcontext(),
+        published(uri, opened) as draft,
+    ):
+        assert draft.stream is not None
+        draft.stream.write(b"begun once")
+        draft.stream.seek(0)
+        for _ in range(6):
+            draft.stream.write(block)
+        assert [*cloud_storage.list(uri)] == []
+        draft.good = end != "bad"
+        if end == "failed":
+            raise KeyError
+    with GenAIBatchHook().get_conn() as opened:
+        if end == "published":
+            assert b"".join(read_chunks(uri, opened)) == block * 6
+        else:
+            assert [*cloud_storage.list(uri)] == []
 
 
 @pytest.mark.parametrize("good", [True, False])
 def test_what_is_not_streamed_to_its_end_leaves_nothing(client: GenAIBatchClient, *, good: bool) -> None:
     with (
         nullcontext() if not good else pytest.raises(KeyError),
-        published("inplace://bucket/rows.jsonl", client, streamed=True) as draft,
+        published("inplace://bucket/rows.jsonl", client) as draft,
     ):
         assert draft.stream is not None
         draft.stream.write(rows(1))

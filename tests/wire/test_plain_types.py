@@ -178,3 +178,12 @@ def _judged(check: Callable[[str], Any], text: str) -> Any:
     except ValueError as error:
         return str(error)
     return [from_json(bytes(found) if isinstance(found, Raw) else to_json(found, inf_nan_mode="null"))]
+
+
+def test_a_default_is_written_in_the_type_of_its_member() -> None:
+    class Weighed(BaseModel):
+        weight: float = 1
+
+    check = answer_check(Weighed)
+    assert check.fast is not None
+    assert check.fast("{}") == b'{"weight":1.0}'

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
+from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.wire.services.files import JSONL
 from airflow_provider_genai_batch.wire.services.storage import MOST_SOURCES, Object
+
+log = logging.getLogger(__name__)
 
 
 def compose(
@@ -29,6 +33,26 @@ def compose(
         CallError: they could not be joined. The object at `uri` is unchanged.
     """
     between: list[Object] = []
+    try:
+        whole = yield from _joined(calls, sources, uri, mime_type, between)
+    except CallError:
+        yield from _delete(calls, between)
+        raise
+    yield from _delete(calls, between)
+    return whole
+
+
+def _delete(calls: Calls, between: Sequence[Object]) -> Generator[Any, Any, None]:
+    for one in between:
+        try:
+            yield calls.delete_object(one.uri)
+        except CallError as error:  # it is gone already, or is left behind; the whole does not need it
+            log.warning("%s was not deleted: %s", one.uri, error)
+
+
+def _joined(
+    calls: Calls, sources: Sequence[Object], uri: str, mime_type: str, between: list[Object]
+) -> Generator[Any, Any, Object]:
     level = [*sources]
     while len(level) > MOST_SOURCES:
         groups = [level[start : start + MOST_SOURCES] for start in range(0, len(level), MOST_SOURCES)]
@@ -38,6 +62,4 @@ def compose(
             level.append((yield calls.compose_object(name, group, mime_type=mime_type)))
             between.append(level[-1])
     whole: Object = yield calls.compose_object(uri, level, mime_type=mime_type)
-    for one in between:
-        yield calls.delete_object(one.uri)
     return whole

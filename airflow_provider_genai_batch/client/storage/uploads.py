@@ -228,7 +228,29 @@ def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
     return found
 
 
+def begin_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[Any, Any, str]:
+    """Start the upload of an object of unknown size, and return its session, a secret for `send_object_part`."""
+    return (yield from _begun(calls, uri, mime_type))
+
+
+def send_object_part(
+    calls: Calls, session: str, offset: int, part: bytes, *, last: bool
+) -> Generator[Any, Any, None]:
+    """Send the next bytes of an object, which appears after the last of them; other parts have `CHUNK_BYTES`.
+
+    Raises:
+        CallError: the upload broke off and could not be resumed.
+    """
+    yield from _chunk(offset, part, last, *_object_protocol(calls, session))
+
+
 def _send_object(calls: Calls, session: str, stream: BinaryIO, size: int) -> Flow:
+    yield from _chunks(stream, size, *_object_protocol(calls, session))
+
+
+def _object_protocol(calls: Calls, session: str) -> tuple[Any, Any, Any, Any]:
+    """Return how to send a chunk of an object, to query what arrived, and to read both answers; see `_chunks`."""
+
     def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
         return calls.send_object_chunk(session, offset, chunk, last=last)
 
@@ -236,7 +258,7 @@ def _send_object(calls: Calls, session: str, stream: BinaryIO, size: int) -> Flo
         """Whether all bytes have arrived: a server may keep fewer than it was sent."""
         return have is None or (have >= end and not last)
 
-    yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, clear)
+    return send, lambda: calls.query_object(session), lambda have: have, clear
 
 
 def _chunks(

@@ -84,3 +84,10 @@ class Plan(Noun):
             parts.append(f"{self.unsized} files and pictures are not counted")
         parts += [f"{tier} {cost}" for tier, cost in self.cost.items()]
         return f"{', '.join(parts)}{f' ({self.source})' if self.source else ''}"
+
+
+def with_reuse(plan: Plan | None, *, left: int, reused: int, same: int) -> Plan | None:
+    """Return a plan with the numbers of reused and equal requests; an empty plan if nothing is left to send."""
+    if not left:
+        plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
+    return None if plan is None else plan.model_copy(update={"reused": reused, "same": same})

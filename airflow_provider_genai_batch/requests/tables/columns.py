@@ -9,8 +9,7 @@ from typing import Any, BinaryIO
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
-from airflow_provider_genai_batch.requests.tables.values import json_value
+from airflow_provider_genai_batch.requests.tables.values import Row, json_value
 
 
 class Columns:

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.requests.frames import TOGETHER
 from airflow_provider_genai_batch.requests.tables.fast_csv import Halves, fields_of
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
 
 _UTF8 = codecs.getincrementaldecoder("utf-8-sig")
@@ -31,7 +31,7 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
     halves = Halves(_texts(chunks, name))
     names: list[str] = []
     for text in halves:
-        found = fields_of(text, len(names))
+        found = None if halves.cut else fields_of(text, len(names))
         if found is None:
             break
         width, fields = found

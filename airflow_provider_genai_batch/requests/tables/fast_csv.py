@@ -24,6 +24,7 @@ class Halves:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts, self._rest, self.lines = iter(texts), "", 0
+        self.cut = False
 
     def __iter__(self) -> Iterator[str]:
         """Yield the parts; the last one may have no line feed at its end."""
@@ -34,7 +35,7 @@ class Halves:
             if end:
                 yield self._given(whole[:end])
             elif len(whole) > _MOST_HELD:
-                self._rest = ""
+                self._rest, self.cut = "", True
                 yield self._given(whole)
         last, self._rest = self._rest, ""
         if last:

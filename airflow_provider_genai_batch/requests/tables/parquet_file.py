@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.values import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,10 +78,9 @@ def _dicts(batch: pa.RecordBatch, name: str, before: int) -> list[Row]:
 
 
 def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
-    if (texts := _texts(column)) is not None:
-        return texts
     try:
-        values: list[Any] = column.to_pylist()
+        texts = _texts(column)
+        values: list[Any] = column.to_pylist() if texts is None else texts
     except (ValueError, OverflowError):
         for number, value in enumerate(column, before + 1):
             try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from string import Formatter
-from typing import Any, NamedTuple, cast
+from typing import Any
 from uuid import uuid4
 
 from pydantic_core import from_json, to_json
@@ -13,21 +13,14 @@ from pydantic_core import from_json, to_json
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.requests.frames import Frames
-from airflow_provider_genai_batch.requests.tables.values import prompt_text
+from airflow_provider_genai_batch.requests.tables.line_writer import KEY, LineWriter, Text
 from airflow_provider_genai_batch.requests.vertex_importer import Importer
 from airflow_provider_genai_batch.wire.lines.entry import file_line
 from airflow_provider_genai_batch.wire.lines.request import rest_request
-from airflow_provider_genai_batch.wire.prompts.content import part
 from airflow_provider_genai_batch.wire.tables.statements import Slot
-
-Row = Mapping[str, Any]
 
 _BRACES = "Write {{ and }} for braces that are text."
 _JINJA = re.compile(r"\{\{ [A-Za-z_][\w.]*(?:\(.*?\)|\[.*?\])*(?: *\|.*?)? \}\}")
-_BLANK = " \t\n\r\f\b"
-_KEY = 0
-"""The number of the mark where the key goes; strings of the template are numbered from 1."""
 
 
 class Prompt:
@@ -48,7 +41,7 @@ class Prompt:
 
     def __init__(self, template: Any) -> None:
         self._mark = f"m{uuid4().hex}"
-        self._texts: list[_Text] = []
+        self._texts: list[Text] = []
         if not isinstance(template, (str, list, tuple, Mapping)) and not _is_model(template):
             kind = type(template).__name__
             msg = f"prompt is of type {kind}: give a string with {{column}} in it, or a list of parts"
@@ -79,7 +72,7 @@ class Prompt:
         except RequestError as error:
             msg = "prompt"
             raise error.at(msg) from error
-        row = from_json(file_line(self._mark_of(_KEY), asked, backend, task, model))
+        row = from_json(file_line(self._mark_of(KEY), asked, backend, task, model))
         changing = re.compile(rf"({self._mark})_(\d+)_", re.IGNORECASE)
         return LineWriter(row, changing, self._texts, dict(self._holders(asked.request)), backend)
 
@@ -107,13 +100,7 @@ class Prompt:
         except RequestError as error:
             msg = "prompt"
             raise error.at(msg) from error
-        line = to_json(asked.request)
-        pieces: list[str | Slot] = []
-        for slot in self._slots(line, dict(self._holders(asked.request))):
-            if isinstance(slot, _Slot):
-                pieces.append(Slot(*cast("_Text", slot.text), slot.upper, slot.holder == "fileUri"))
-            else:
-                pieces.append(slot.decode())
+        pieces = self._slots(to_json(asked.request), dict(self._holders(asked.request)))
         # A column's text is written with its quotes, so the quotes around its mark are removed.
         for number, piece in enumerate(pieces):
             if isinstance(piece, str):
@@ -151,185 +138,18 @@ class Prompt:
         elif isinstance(value, str) and value.lower().startswith(self._mark):
             yield int(value.split("_")[1]), holder
 
-    def _slots(self, line: bytes, holders: dict[int, str]) -> list[bytes | _Slot]:
-        """Cut a line at its placeholders."""
-        first, *rest = re.split(rf"({self._mark})_(\d+)_".encode(), line, flags=re.IGNORECASE)
-        slots: list[bytes | _Slot] = [first]
+    def _slots(self, line: bytes, holders: dict[int, str]) -> list[str | Slot]:
+        """Split a line at its marks."""
+        first, *rest = re.split(rf"({self._mark})_(\d+)_", line.decode(), flags=re.IGNORECASE)
+        slots: list[str | Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
-            number = int(digits)
+            text = self._texts[int(digits) - 1]
             # Enumeration names were put into capitals, and the mark with them.
-            upper = not mark.startswith(b"m")
-            text = self._texts[number - 1] if number != _KEY else None
-            slots += [_Slot(text, holders.get(number, ""), upper), after]
+            slots += [Slot(*text, not mark.startswith("m"), holders.get(int(digits)) == "fileUri"), after]
         return slots
 
 
-class _Text(NamedTuple):
-    """One string of a template."""
-
-    literals: tuple[str, ...]
-    """The text around the columns: one more item than there are columns."""
-    columns: tuple[str, ...]
-
-    def filled(self, values: Iterator[str]) -> str:
-        first, *rest = self.literals
-        return first + "".join(f"{next(values)}{literal}" for literal in rest)
-
-
-class _Slot(NamedTuple):
-    """A place where a line changes from row to row."""
-
-    text: _Text | None
-    """None: the key."""
-    holder: str
-    upper: bool
-
-
-class _Filled(NamedTuple):
-    """A string of a line: literals, and between them columns by number."""
-
-    literals: tuple[str, ...]
-    columns: tuple[int, ...]
-
-    def texts(self, values: Sequence[Sequence[str]]) -> Sequence[str]:
-        """Return the string for each line."""
-        first, *others = self.literals
-        if len(others) == 1:
-            (last,), column = others, values[self.columns[0]]
-            return [f"{first}{value}{last}" for value in column] if first or last else column
-        rows = zip(*(values[number] for number in self.columns), strict=True)
-        return [first + "".join(map("".join, zip(row, others, strict=True))) for row in rows]
-
-
-class LineWriter:
-    """Fills in the lines of one template.
-
-    Args:
-        row: one of the lines, with a mark for each column and for the key.
-        changing: finds a mark, its letters and its number.
-        texts: the template's strings, counted from 1.
-        holders: field names by the number of the mark in them.
-        backend: where the lines go.
-    """
-
-    def __init__(
-        self,
-        row: Mapping[str, Any],
-        changing: re.Pattern[str],
-        texts: Sequence[_Text],
-        holders: Mapping[int, str],
-        backend: Backend,
-    ) -> None:
-        self._backend = backend
-        self._columns: list[tuple[str, bool]] = []
-        self._bare: list[range] = []
-        """The column numbers of each string that has only columns in it."""
-        self._files: list[_Text] = []
-        self._frames = Frames(row, changing)
-        self._filled: list[_Filled] = []
-        for whole in self._frames.texts:
-            literal, *found = changing.split(whole)
-            literals, columns = [literal], list[int]()
-            for mark, digits, after in zip(found[::3], found[1::3], found[2::3], strict=True):
-                number = int(digits)
-                if number == _KEY:
-                    columns.append(_KEY)
-                    literals.append(after)
-                    continue
-                # Enumeration names were put into capitals, and the mark with them.
-                upper = not mark.startswith("m")
-                between, numbers = self._add(texts[number - 1], holders.get(number, ""), upper)
-                literals[-1] += between[0]
-                literals += between[1:]
-                literals[-1] += after
-                columns += numbers
-            self._filled.append(_Filled(tuple(literals), tuple(columns)))
-
-    def _add(self, text: _Text, holder: str, upper: bool) -> tuple[list[str], range]:
-        begin = len(self._columns)
-        self._columns += [(name, upper) for name in text.columns]
-        numbers = range(begin + 1, len(self._columns) + 1)
-        if not "".join(text.literals).strip():
-            self._bare.append(numbers)
-        if holder == "fileUri":
-            self._files.append(text)
-        return [literal.upper() if upper else literal for literal in text.literals], numbers
-
-    def lines(self, rows: Sequence[Row], keys: Sequence[str]) -> bytes | None:
-        """Write the lines of rows, at most `requests.frames.TOGETHER`.
-
-        Args:
-            rows: rows of the table.
-            keys: the rows' keys, as lines have them.
-
-        Returns:
-            None if a row is not right; `line` says what is wrong with it.
-        """
-        values: list[Sequence[str]] = [keys]
-        try:
-            for name, upper in self._columns:
-                column = [row[name] for row in rows]
-                if not all(map(_is_text, column)):
-                    column = [value if type(value) is str else _text(value, name) for value in column]
-                values.append([*map(str.upper, column)] if upper else column)
-            for numbers in self._bare:
-                begins = [
-                    row
-                    for row in zip(*(values[number] for number in numbers), strict=True)
-                    if row[0][:1] <= " "
-                ]
-                if any(map(_is_blank, begins)):
-                    return None
-            if self._files:
-                for row in rows:
-                    self._check_files(row)
-            return self._frames.lines([filled.texts(values) for filled in self._filled])
-        except (KeyError, RequestError, UnicodeEncodeError):
-            return None
-
-    def line(self, row: Row, key: str) -> bytes:
-        """Write one row's line.
-
-        Raises:
-            RequestError: a column is missing or null; a prompt is empty, or cannot be sent.
-        """
-        values = [[key]]
-        name = ""
-        try:
-            for name, upper in self._columns:
-                value = row[name]
-                if type(value) is not str:
-                    value = _text(value, name)
-                value.encode()
-                values.append([value.upper() if upper else value])
-        except KeyError as error:
-            raise _missing(name, row) from error
-        except UnicodeEncodeError as error:
-            msg = f"column {name!r} holds half of a surrogate pair"
-            raise RequestError(msg, "Give text that can be written as UTF-8.") from error
-        for numbers in self._bare:
-            if _is_blank([values[number][0] for number in numbers]):
-                name = self._columns[numbers[-1] - 1][0]
-                msg = f"column {name!r} is empty, and nothing else stands in that part of the prompt"
-                raise RequestError(msg, "Leave such rows out, or add text around it.")
-        self._check_files(row)
-        return self._frames.lines([filled.texts(values) for filled in self._filled])
-
-    def _check_files(self, row: Row) -> None:
-        for text in self._files:
-            uri = text.filled(_text(row[column], column) for column in text.columns)
-            part({"fileData": {"fileUri": uri}}, self._backend)
-
-
-def _is_text(value: Any) -> bool:
-    return type(value) is str
-
-
-def _is_blank(values: Iterable[str]) -> bool:
-    return not any(value.strip(_BLANK) for value in values)
-
-
-def _read(template: str) -> _Text:
+def _read(template: str) -> Text:
     if found := _JINJA.search(template):
         inside = found[0].strip("{} ")
         msg = (
@@ -352,24 +172,7 @@ def _read(template: str) -> _Text:
     except ValueError as error:
         msg = f"prompt cannot be read: {error}. {_BRACES}"
         raise InputError(msg) from error
-    return _Text(tuple(literals), tuple(columns))
-
-
-def _text(value: Any, name: str) -> str:
-    try:
-        text = prompt_text(value)
-    except TypeError as error:
-        msg = f"column {name!r} has {error}"
-        raise RequestError(msg, "Make it a string, a number, a date or bytes.") from error
-    if text is None:
-        msg = f"column {name!r} is null" + ("" if value is None else f" ({value} is no value)")
-        raise RequestError(msg, "Leave such rows out, or fill them in.")
-    return text
-
-
-def _missing(name: str, row: Row) -> RequestError:
-    there = ", ".join(map(repr, row)) or "none"
-    return RequestError(f"there is no column {name!r}, which the prompt names", f"The columns are: {there}.")
+    return Text(tuple(literals), tuple(columns))
 
 
 def _is_model(value: Any) -> bool:

@@ -9,8 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, RequestError
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
-from airflow_provider_genai_batch.requests.tables.values import prompt_text
+from airflow_provider_genai_batch.requests.tables.values import Row, prompt_text
 from airflow_provider_genai_batch.wire.keys import check_key
 
 

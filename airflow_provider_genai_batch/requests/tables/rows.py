@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.requests.frames import TOGETHER
 from airflow_provider_genai_batch.requests.line_kind import parse
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 _GZIP = b"\x1f\x8b"

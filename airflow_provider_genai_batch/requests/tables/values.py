@@ -14,6 +14,9 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+Row = Mapping[str, Any]
+"""A row's values by column."""
+
 
 def json_value(value: Any) -> Any:
     """Return a value in its JSON form.

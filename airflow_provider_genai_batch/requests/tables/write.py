@@ -10,9 +10,10 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
 from airflow_provider_genai_batch.requests.frames import TOGETHER
-from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings, row_key
 from airflow_provider_genai_batch.requests.tables.rows import row_name
+from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.keys import stamp, stamps

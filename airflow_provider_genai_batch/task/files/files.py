@@ -29,7 +29,12 @@ from airflow_provider_genai_batch.task.files.object_storage import (
     try_place,
 )
 from airflow_provider_genai_batch.task.files.objects import listed
-from airflow_provider_genai_batch.task.files.streamed import StreamedObject
+from airflow_provider_genai_batch.task.files.streamed import (
+    MovedObject,
+    StreamedObject,
+    Target,
+    UploadedObject,
+)
 from airflow_provider_genai_batch.wire.tables.sql import TableName, is_table, read_table
 
 log = logging.getLogger(__name__)
@@ -184,14 +189,14 @@ class Draft:
 
 
 @contextmanager
-def published(uri: str, client: GenAIBatchClient, *, streamed: bool = False) -> Iterator[Draft]:
+def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
     """Yield a file to write. It appears at `uri` whole if the block ends without an error, and otherwise not at all.
+
+    The caller only writes, from start to end, so that an object in a bucket needs no copy on the worker's disk.
 
     Args:
         uri: the address to publish at.
         client: the client of the task's connection.
-        streamed: the caller only writes, from start to end, so that Airflow's object storage needs no copy on the
-            worker's disk.
 
     Raises:
         OSError: it cannot be written there.
@@ -212,31 +217,13 @@ def published(uri: str, client: GenAIBatchClient, *, streamed: bool = False) -> 
         finally:
             part.unlink(missing_ok=True)
         return
-    connected = by_connection(uri, client)
-    if streamed and not connected:
-        with _streamed(uri) as draft:
-            yield draft
-        return
-    with spool() as spooled:
-        draft = Draft(spooled)
+    with _streamed(UploadedObject(uri, client) if by_connection(uri, client) else MovedObject(uri)) as draft:
         yield draft
-        if not draft.good:
-            return
-        log.info("%s is uploaded from a temporary file of %d bytes.", uri, spooled.seek(0, os.SEEK_END))
-        spooled.seek(0)
-        if not connected:
-            put_object(uri, spooled)
-            return
-        try:
-            client.upload(spooled, uri)
-        except CallError as error:
-            # The callers of row readers take a CallError for trouble with the job, which this is not.
-            raise OSError(str(error)) from error
 
 
 @contextmanager
-def _streamed(uri: str) -> Iterator[Draft]:
-    stream = StreamedObject(uri)
+def _streamed(target: Target) -> Iterator[Draft]:
+    stream = StreamedObject(target)
     try:
         draft = Draft(cast("BinaryIO", stream))
         yield draft

@@ -23,9 +23,10 @@ from airflow_provider_genai_batch.requests.request_digest import RequestDigest
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
-from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.requests.tables.rows import dict_rows, jsonl_rows, unzipped
+from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.requests.tables.write import TableWriter
 from airflow_provider_genai_batch.requests.write import RequestWriter, inline_entries
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool

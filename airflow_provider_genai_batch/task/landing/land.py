@@ -67,7 +67,7 @@ def _draft(client: GenAIBatchClient, landing: Landing, uri: str | None) -> Abstr
     """Open the file that rows are written to."""
     if uri is None:
         return nullcontext(Draft(landing.stream))
-    return published(uri, client, streamed=True) if landing.loads is None else landing.loads.published(client)
+    return published(uri, client) if landing.loads is None else landing.loads.published(client)
 
 
 def _check_joined(jobs: Sequence[BatchJob], tally: RowCounter, landing: Landing) -> None:

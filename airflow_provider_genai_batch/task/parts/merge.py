@@ -50,7 +50,7 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
     form = form_of(results_uri)
     if not renumber and form != "parquet" and _in_one_bucket(parts, results_uri, client):
         return _composed(parts, client, results_uri)
-    with published(results_uri, client, streamed=True) as draft:
+    with published(results_uri, client) as draft:
         out = Summed(cast("BinaryIO", draft.stream))
         if form == "parquet":
             _merge_columns(parts, client, cast("BinaryIO", out), renumber)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
-from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.exceptions import CallError, InputError
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
@@ -38,12 +38,15 @@ def merge_tables(
         The jobs in BigQuery, with the bytes billed.
 
     Raises:
+        InputError: the columns of the parts differ.
         OSError: BigQuery did not write the table.
     """
     queries, target = client.queries, read_table(results_uri, "results_uri")
     tables = [read_table(str(part.results_uri), "the part's results_uri") for part in parts]
-    sql = union(tables, target, options(labels))
     try:
+        columns = [queries.facts_of(table).whole for table in tables]
+        _check_columns(columns)
+        sql = union([*zip(tables, map(tuple, columns), strict=True)], target, options(labels))
         location = queries.location_of(target.place)
         queries.run(Statement(sql, f"genai_merge_{digest([sql])[:16]}", location, labels))
         for table in tables:
@@ -53,3 +56,14 @@ def merge_tables(
         raise OSError(str(error)) from error
     log.info("%s is written.", target.uri)
     return TableJobs(jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
+
+
+def _check_columns(tables: Sequence[Mapping[str, str]]) -> None:
+    first, *others = tables
+    differ = sorted({name for one in others for name, _ in one.items() ^ first.items()})
+    if differ:
+        msg = (
+            f"the tables of the parts have different columns ({', '.join(differ)}): clear the parts, so that all are "
+            "written by the same version of the DAG."
+        )
+        raise InputError(msg)

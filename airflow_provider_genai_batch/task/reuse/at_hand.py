@@ -15,6 +15,7 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.flows.queue import short
 from airflow_provider_genai_batch.models import BatchJob, Plan
+from airflow_provider_genai_batch.models.manifest.plan import with_reuse
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
 from airflow_provider_genai_batch.task.inputs.ledger import Entry, RequestLedger
@@ -106,11 +107,7 @@ class AtHand:
 
     def in_plan(self, plan: Plan | None) -> Plan | None:
         """Return a plan with the numbers of reused and equal requests; an empty plan if nothing is left to send."""
-        if not self.left:
-            plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
-        if plan is None:
-            return None
-        return plan.model_copy(update={"reused": len(self.places), "same": len(self.same)})
+        return with_reuse(plan, left=self.left, reused=len(self.places), same=len(self.same))
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return an input with the requests that have to be sent; None if there are none."""

@@ -20,9 +20,11 @@ from airflow_provider_genai_batch.results.write import spell_lines
 from airflow_provider_genai_batch.task.inputs.ledger import Entry, RequestLedger
 from airflow_provider_genai_batch.task.reuse.earlier import unreadable
 from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRow, StoredRows
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
+from airflow_provider_genai_batch.wire.answers import chat, claude, gemini
+from airflow_provider_genai_batch.wire.answers.answer import Finish, PlainRow, plain_row
 
-_CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
+_FINISHES = (gemini.FINISH, claude.FINISH, chat.FINISH)
+_CUT_OFF = frozenset(said for one in _FINISHES for said, finish in one.items() if finish is Finish.CUT_OFF)
 """Finish reasons of answers that were cut off at a token limit; each family of models has its own."""
 _OF_ITS_NIGHT = ("round", "input", "same_as")
 """Fields of an earlier row that belong to its own run, not to its answer."""

@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.manifest.plan import with_reuse
 from airflow_provider_genai_batch.task.checks.reuse_checks import refuse_no_table
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.reuse.named import named
@@ -68,9 +69,7 @@ class RowsAtHand:
 
     def in_plan(self, plan: Plan | None) -> Plan | None:
         """Return a plan with the numbers of reused and equal rows; an empty plan if nothing is left to send."""
-        if not self.left:
-            plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
-        return None if plan is None else plan.model_copy(update={"reused": self.reused, "same": self.same})
+        return with_reuse(plan, left=self.left, reused=self.reused, same=self.same)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return an input with the rows whose requests have to be sent; None if there are none."""

@@ -1,6 +1,6 @@
 """Plain types: their answers are read and written without creating an instance.
 
-Whatever the reader of a plain type accepts, Pydantic accepts as well, and both write the same JSON. Pydantic decides
+Whatever the reader of a plain type accepts, Pydantic accepts as well, and both write the same values. Pydantic decides
 about all other answers. A type is plain if Pydantic's own schema of it contains only what this module knows: objects
 with named members, lists, mappings, texts, numbers, choices and null, without constraints, validators, aliases or
 serializers of their own.
@@ -122,7 +122,8 @@ def _object(core: Any, known: Mapping[str, Any], within: Sequence[str]) -> Any:
             members.append((name, _kind(value, known, within)))
             continue
         _check_said(value)
-        members.append((name, _kind(value["schema"], known, within), _constant(value)))
+        kind, constant = _kind(value["schema"], known, within), _constant(value)
+        members.append((name, kind, float(constant) if kind is float and type(constant) is int else constant))
     # Pydantic may refuse, drop or keep unnamed members, so it has to read such answers.
     return msgspec.defstruct("Answer", members, forbid_unknown_fields=True, kw_only=True, gc=False)
 

@@ -40,9 +40,12 @@ def fits_still(column: Column, value: str, depth: int = 0) -> str:
     """
     if column.repeated:
         item = f"e{depth}"
-        bad = f"NOT {_fits_one(column, item, depth + 1)}"
-        good = f"NOT EXISTS (SELECT 1 FROM UNNEST({value}) AS {item} WHERE {bad})"
-        return "TRUE" if bad == "NOT TRUE" else good
+        good = _fits_one(column, item, depth + 1)
+        return (
+            good
+            if good == "TRUE"
+            else f"NOT EXISTS (SELECT 1 FROM UNNEST({value}) AS {item} WHERE NOT ({good}))"
+        )
     good = _fits_one(column, value, depth)
     if column.nullable or not column.required:
         return good if good == "TRUE" else f"({value} IS NULL OR {good})"
