@@ -1,13 +1,15 @@
 """A table in BigQuery classified on Vertex AI: what of its rows passes the worker, in bytes, and what the worker holds.
 
 ``python -m tests.benchmarks.tables [ROWS]`` asks about a table on the stand-ins. The worker is a process of its own,
-whose sockets are counted; it runs an attempt from the preflight to the typed table.
+whose sockets are counted; it runs an attempt from the preflight to the typed table. The most memory that the stand-ins
+held is measured as well, because a table must fit.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -91,12 +93,15 @@ def main(rows: int) -> dict[str, Any]:
             raise RuntimeError(done.stdout[-3000:] + done.stderr[-6000:])
         figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         figures |= {"jobs": len(emulator.jobs) - 1, "table_bytes": rows * len(f"{rows}: {BODY}")}
+    # The children have ended; the one that held the most is the stand-in for BigQuery.
+    figures["stand_in_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
     sent, got = figures["bytes"]["out"], figures["bytes"]["in"]
     print(  # noqa: T201 - it is a command
         f"{rows:,} rows of {figures['table_bytes'] / 1e6:.0f} MB in {figures['jobs']} jobs, "
         f"{figures['counts']['ok']:,} ok; through the worker went {sent:,} bytes out and {got:,} in; its memory grew "
         f"by {figures['growth_mb']:.1f} MB, and it took {figures['seconds']:.0f} s and "
-        f"{figures['us_per_row'] * rows / 1e6:.1f} s of CPU; {machine()}"
+        f"{figures['us_per_row'] * rows / 1e6:.1f} s of CPU; the stand-in for BigQuery "
+        f"held at most {figures['stand_in_mb']:,.0f} MB; {machine()}"
     )
     return figures
 

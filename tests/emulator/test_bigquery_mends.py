@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, ServiceUnavailable
+from google.api_core.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    GoogleAPICallError,
+    NotFound,
+    ServiceUnavailable,
+)
 from google.cloud import bigquery as google_bigquery
 
 from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
@@ -33,6 +43,15 @@ def run(client: google_bigquery.Client, sql: str, **config: Any) -> google_bigqu
     if not config.get("dry_run"):
         job.result()
     return job
+
+
+def memory_of(server: BigQuery) -> int:
+    """Return the resident bytes of the server's process, which is the only child of its watch."""
+    assert server._child is not None
+    watch = server._child.pid
+    (child,) = Path(f"/proc/{watch}/task/{watch}/children").read_text().split()
+    (line,) = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{child}/status").read_text())
+    return int(line) * 1024
 
 
 @pytest.mark.parametrize("text", ["CONCAT('a', b)", "'a' || b", "FORMAT('a%s', b)"])
@@ -79,6 +98,32 @@ def test_the_last_change_of_a_table_moves_with_its_rows_only(
     google.insert_rows_json(f"{PROJECT}.ds.changing", [{"n": 4}])
     assert first < second < last_change()
     assert sorted(row["n"] for row in server.rows("ds.changing")) == [1, 3, 4]
+
+
+def test_a_table_takes_its_own_size_however_many_calls_fill_it(
+    server: BigQuery, google: google_bigquery.Client
+) -> None:
+    size, calls = 400_000, 40
+    run(google, "CREATE TABLE ds.filled (text STRING)")
+    before = memory_of(server)
+    for _ in range(calls):
+        google.insert_rows_json(f"{PROJECT}.ds.filled", [{"text": "x" * size}])
+    assert memory_of(server) - before < 10 * calls * size
+    with pytest.raises(GoogleAPICallError, match="before the retention window"):
+        run(google, "SELECT * FROM ds.filled FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
+
+
+def test_calls_at_once_get_their_own_rows(server: BigQuery, google: google_bigquery.Client) -> None:
+    rows = {}
+    for name in ("left", "right", "middle"):
+        rows[name] = [{name: f"{number} of {name}" * 20} for number in range(2000)]
+        server.create_and_insert(f"ds.{name}", [(name, "STRING")], rows[name])
+
+    def read(name: str) -> bool:
+        return [dict(row) for row in google.list_rows(f"{PROJECT}.ds.{name}", page_size=500)] == rows[name]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(read, [*rows] * 2))
 
 
 def test_a_dry_run_tells_bytes_of_the_columns_that_are_read_and_makes_no_job(

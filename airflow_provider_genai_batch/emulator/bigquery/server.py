@@ -21,15 +21,15 @@ from airflow_provider_genai_batch.emulator.bigquery.guard import Guard
 from airflow_provider_genai_batch.emulator.bigquery.mends.mends import mend
 
 
-async def serve(port: int, directory: Path | None, uploads: Path) -> None:
+async def serve(port: int, directory: Path | None, spool: Path) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         port: Port on 127.0.0.1; 0 chooses a free one.
         directory: Where tables are stored; None: in memory.
-        uploads: Where files are kept while they are loaded.
+        spool: Where files are kept while they are loaded, and rows that do not fit in memory.
     """
-    mend()
+    mend(spool)
     _guard_the_app()
     emulator = upstream.EmulatorServer(
         Settings(
@@ -37,7 +37,9 @@ async def serve(port: int, directory: Path | None, uploads: Path) -> None:
             grpc_port=0,
             persistence_mode=PersistenceMode.PERSISTENT if directory else PersistenceMode.EPHEMERAL,
             data_dir=directory,
-            upload_staging_dir=uploads,
+            upload_staging_dir=spool,
+            # No copies of tables are kept, see the corrections; so each time before now is refused.
+            time_travel_retention_days=0,
             # Otherwise its Avro extension would be downloaded at start, and Avro is not used here.
             enable_format_extensions=False,
             log_level=LogLevel.WARNING,
@@ -70,8 +72,8 @@ def main(arguments: list[str]) -> None:
         arguments: The port, and optionally a directory.
     """
     directory = Path(arguments[1]) if len(arguments) > 1 else None
-    with tempfile.TemporaryDirectory() as uploads:
-        asyncio.run(serve(int(arguments[0]), directory, Path(uploads)))
+    with tempfile.TemporaryDirectory() as spool:
+        asyncio.run(serve(int(arguments[0]), directory, Path(spool)))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@
 * It gives a load job that comes with its file a new job id, so the caller's id has no
   effect, refuses the content type that Google's Python client sends for such a file, and drops columns that
   the table does not have.
+* It answers some calls in threads of their own, but has one connection to DuckDB, which keeps one result at a time. So
+  two calls at once got each other's rows, or an error. Here calls are answered one after another.
+* It copies a whole table after each change of its rows, for ``FOR SYSTEM_TIME AS OF``, and keeps the copies for days: a
+  table that is filled in a hundred calls takes fifty times its size. Here it copies none, and the clause is refused.
+* Its engine takes most of the machine's memory before it uses files, and those are in the working directory.
 * It parses a statement about fifty times, which takes seconds for a long one. Here parsed statements are cached.
 
 The corrections use private names of bqemulator, so its version is pinned; if a name is missing, the start fails.
@@ -19,7 +24,9 @@ The corrections use private names of bqemulator, so its version is pinned; if a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from bqemulator.api.routes import jobs, tables, upload
@@ -30,6 +37,8 @@ from bqemulator.scripting import interpreter
 from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
+from bqemulator.versioning.snapshots import SnapshotManager
+from fastapi import routing
 from sqlglot.dialects.dialect import Dialect
 
 from airflow_provider_genai_batch.emulator.bigquery.mends.bytes_billed import (
@@ -49,13 +58,22 @@ from airflow_provider_genai_batch.emulator.bigquery.options import (
 _JOB_ID = "_job_id"
 _MOST_PARSED = 64
 """The most statements whose parse trees are cached."""
+_MEMORY = "3GB"
+"""The most memory that the engine uses for rows; the others are in files."""
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
 
 
-def mend() -> None:
-    """Apply every correction; call this once, before the server is built."""
+def mend(spool: Path) -> None:
+    """Apply every correction; call this once, before the server is built.
+
+    Args:
+        spool: Where rows are kept that do not fit in memory.
+    """
     _replace(Dialect, "parse", _parsed_once)
     _replace(DuckDBEngine, "_load_spatial", lambda _original: lambda _self: None)
+    _replace(DuckDBEngine, "_apply_session_pragmas", _with_little_memory(spool))
+    _replace(routing, "run_in_threadpool", lambda _original: _in_turn)
+    _replace(SnapshotManager, "capture", lambda _original: lambda *_table, **_kind: None)
     _replace(ddl_sync, "_introspect_schema", _keeping_json)
     _replace(SQLTranslator, "_annotate_tree", lambda _original: staticmethod(lambda tree, _schema: tree))
     _replace(jobs, "_execute_query_or_failed_meta", with_destination)
@@ -77,6 +95,23 @@ def mend() -> None:
 
 def _replace(owner: Any, name: str, wrap: Any) -> None:
     setattr(owner, name, wrap(getattr(owner, name)))
+
+
+async def _in_turn(answer: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """Answer on the event loop, where statements run, too."""
+    return answer(*given, **named)
+
+
+def _with_little_memory(spool: Path) -> Any:
+    def wrap(original: Any) -> Any:
+        def apply(self: DuckDBEngine) -> None:
+            original(self)
+            self.connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            self.connection.execute("SET temp_directory = '{}'".format(str(spool).replace("'", "''")))
+
+        return apply
+
+    return wrap
 
 
 def _parsed_once(original: Any) -> Any:
