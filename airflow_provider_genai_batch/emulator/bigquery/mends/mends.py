@@ -58,7 +58,7 @@ from airflow_provider_genai_batch.emulator.bigquery.options import (
 _JOB_ID = "_job_id"
 _MOST_PARSED = 64
 """The most statements whose parse trees are cached."""
-_MEMORY = "3GB"
+_MEMORY = "4GB"
 """The most memory that the engine uses for rows; the others are in files."""
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
 
