@@ -148,7 +148,7 @@ class GenAIBatchClient:
                 yield read_fields(source, backend, reading)
                 continue
             reader = PieceReader(backend, reading)
-            for chunk in self._stream(source):
+            for chunk in downloads.together(self._stream(source)):
                 found = reader.feed(chunk)
                 rows += len(found)
                 yield from found

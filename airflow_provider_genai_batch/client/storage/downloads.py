@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Call, Calls
@@ -17,6 +17,10 @@ from airflow_provider_genai_batch.wire.services import gemini
 from airflow_provider_genai_batch.wire.services.http import read_object
 
 log = logging.getLogger(__name__)
+
+_TOGETHER = 256 * 1024
+"""The size that chunks are joined to before rows are read. TLS passes at most 16 KiB on at a time, and each block of
+rows has a cost of its own: by 64 KiB, a row costs a fifth more than by 256."""
 
 
 def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
@@ -51,6 +55,19 @@ def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
 def download_call(calls: Calls, address: str) -> Call[None]:
     """Return the call that reads a generated ``files/…`` or a ``gs://bucket/object``."""
     return calls.download_object(address) if address.startswith("gs://") else calls.download_file(address)
+
+
+def together(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small chunks."""
+    waiting, size = list[bytes](), 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        size += len(chunk)
+        if size >= _TOGETHER:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 class Lines:

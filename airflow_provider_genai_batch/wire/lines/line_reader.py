@@ -47,7 +47,7 @@ class LineReader:
         if self._head:
             begin = chunk.index(b"\n") + 1
             found = self._cut_off(chunk[:begin])
-        block = b"".join([*self._rest, chunk[begin:end]])
+        block = b"".join([*self._rest, memoryview(chunk)[begin:end]])
         self._rest, self._held = [], 0
         self._hold(chunk[end:])
         return [*found, *self._block(block)] if block else found
