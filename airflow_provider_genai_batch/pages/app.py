@@ -1,6 +1,7 @@
 """The pages, as the API server serves them. Every route checks the user, and shows only what that user may read.
 
-Routes are functions, not coroutines: the server runs each in a thread. Calls to a service run in separate threads.
+Routes are functions, not coroutines: the server runs each in a thread. Calls to a service run in separate threads. No
+session of the database is open while a route waits for a service or for Airflow's auth manager, which may ask a server.
 
 Source for Airflow's requirements: its documentation of plugins (``fastapi_apps``), and the behaviour of Airflow 3.1 to
 3.3.
@@ -22,16 +23,19 @@ from sqlalchemy.orm import Session
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.models.jobs.identity import key_of_job
 from airflow_provider_genai_batch.pages import actions, chart, words
+from airflow_provider_genai_batch.pages.left import left_by
 from airflow_provider_genai_batch.pages.progress import Progress, key_of, progress_of
 from airflow_provider_genai_batch.pages.records import PAGE, SORTS, Wanted, all_tasks, dags_of, places, tasks
 from airflow_provider_genai_batch.pages.render import page, style_sheet
 from airflow_provider_genai_batch.pages.rights import GetUserDep, may_use, own_dags, readable
-from airflow_provider_genai_batch.pages.service.lists import LISTS
+from airflow_provider_genai_batch.pages.service.lists import BACK, LISTS
 from airflow_provider_genai_batch.pages.sums import Sum, sums_of
 
 STATES = ("deferred", "running", "queued", "success", "failed", "up_for_retry", "awaiting_input", "skipped")
 SPANS = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 """The periods that can be chosen, in days."""
+_LONGEST_AGO = 2 * BACK
+"""How long ago a task began, at most, whose jobs are in a list: it may have waited, or submitted a later round."""
 PageNumber = Annotated[int, Query(ge=0, le=100_000)]
 
 app = FastAPI(title="GenAI batch", openapi_url=None, docs_url=None, redoc_url=None)
@@ -55,11 +59,12 @@ def jobs(
     number: Annotated[PageNumber, Query(alias="page")] = 0,
 ) -> HTMLResponse:
     """Return the tasks of this package that the user may see, by default the latest first."""
+    filters = {"dag_id": dag_id, "state": state, "conn_id": conn_id, "sort": sort, "page": number}
+    wanted = _wanted(user, days, **filters)
     with _session() as session:
-        filters = {"dag_id": dag_id, "state": state, "conn_id": conn_id, "sort": sort, "page": number}
-        wanted = _wanted(session, user, days, **filters)
         found, in_all = tasks(session, wanted)
-        progress = progress_of(session, [record for record in found if not record.counted])
+        left = left_by(session, [record.place for record in found if not record.counted])
+    progress = progress_of(found, left)
     return page(
         "jobs.html",
         records=found,
@@ -80,8 +85,9 @@ def jobs(
 @app.get("/sums")
 def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") -> HTMLResponse:
     """Return the cost of the user's DAGs over time."""
+    wanted = _wanted(user, days, dag_id=dag_id, conn_id=conn_id)
     with _session() as session:
-        found = sums_of(all_tasks(session, _wanted(session, user, days, dag_id=dag_id, conn_id=conn_id)))
+        found = sums_of(all_tasks(session, wanted))
     return page(
         "sums.html",
         sums=found,
@@ -114,8 +120,8 @@ def connection(
         raise HTTPException(403, "Only users who may read the connection can see its jobs.")
     found = LISTS.of([conn_id])[conn_id]
     with _session() as session:
-        where = {key_of(place): place for place in places(session, clock.now() - timedelta(days=max(SPANS)))}
-        dags = readable(user, own_dags(user) & {place[0] for place in where.values()})
+        where = {key_of(place): place for place in places(session, clock.now() - _LONGEST_AGO)}
+    dags = readable(user, own_dags(user) & {place[0] for place in where.values()})
     chosen = [job for job in found.jobs.values() if not state or job.state.value == state]
     chosen.sort(key=lambda job: job.create_time.timestamp() if job.create_time else 0.0, reverse=True)
     return page(
@@ -124,6 +130,7 @@ def connection(
         list=found,
         jobs=[(job, where.get(key_of_job(job))) for job in chosen[number * PAGE : (number + 1) * PAGE]],
         dags=dags,
+        key_of_job=key_of_job,
         in_all=len(chosen),
         states=sorted({job.state.value for job in found.jobs.values()}),
         state=state,
@@ -132,10 +139,12 @@ def connection(
     )
 
 
-def _wanted(session: Session, user: Any, days: int, **others: Any) -> Wanted:
+def _wanted(user: Any, days: int, **others: Any) -> Wanted:
     days = days if days in SPANS else max(SPANS)
     wanted = Wanted(dags=own_dags(user), since=clock.now() - timedelta(days=days), **others)
-    return replace(wanted, dags=readable(user, dags_of(session, wanted)))
+    with _session() as session:
+        found = dags_of(session, wanted)
+    return replace(wanted, dags=readable(user, found))
 
 
 def _dearest(sums: Mapping[str, Sum]) -> dict[str, Sum]:

@@ -13,21 +13,20 @@ from typing import Any
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
-from pydantic import ValidationError
 from sqlalchemy import JSON, select, tuple_, type_coerce
 from sqlalchemy.orm import Session
 
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.hooks.state_store.records import JOB_KEY
 from airflow_provider_genai_batch.models.manifest.plan import Plan
+from airflow_provider_genai_batch.task.cost.plan import read_plan
 from airflow_provider_genai_batch.task.state import Checkpoint
 
 log = logging.getLogger(__name__)
 
 Place = tuple[str, str, str, int]
 """DAG, task, run and map index."""
-_RECORDS = "genai_batch_job"
-"""The prefix of the keys under which Airflow's state store has the records of a task's jobs."""
 _OURS = "airflow_provider_genai_batch."
 
 
@@ -67,6 +66,16 @@ def left_by(session: Session, places: Collection[Place]) -> dict[Place, Left]:
     return found
 
 
+def given_to(session: Session, place: Place) -> Mapping[str, Any]:
+    """Return the rendered parameters of a task instance, which only its own run can write; empty: not known."""
+    columns = place_of(RenderedTaskInstanceFields)
+    query = select(type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)).where(
+        *(column == value for column, value in zip(columns, place, strict=True))
+    )
+    found = session.scalar(query)
+    return found if isinstance(found, Mapping) else {}
+
+
 def conn_id_column() -> Any:
     """Return the column with the connection among a task's rendered parameters, for any version of Airflow."""
     return type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["conn_id"].as_string()
@@ -101,7 +110,7 @@ def _recorded(session: Session, places: Collection[Place]) -> list[tuple[Place, 
         return []
     columns = place_of(TaskStateStoreModel)
     query = select(*columns, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
-        tuple_(*columns).in_(places), TaskStateStoreModel.key.startswith(_RECORDS, autoescape=True)
+        tuple_(*columns).in_(places), TaskStateStoreModel.key.startswith(JOB_KEY, autoescape=True)
     )
     found = []
     for row in session.execute(query):
@@ -132,14 +141,6 @@ def _of_trigger(left: Left, trigger: Trigger) -> Left:
         ready_by=None if ready is None else _moment(ready.at),
         plan=read_plan(state.plan),
     )
-
-
-def read_plan(value: Any) -> Plan | None:
-    """Read a plan; None: there is none, or this version cannot read it."""
-    try:
-        return Plan.model_validate(value) if isinstance(value, Mapping) else None
-    except ValidationError:
-        return None
 
 
 def _place(row: Any) -> Place:

@@ -18,10 +18,12 @@ _ROUTE = "genai-batch"
 _TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 _OPERATORS = [
     "GenAIBatchOperator",
+    "@task.genai_batch",
     "GenAIBatchResultsOperator",
     "GenAIBatchSensor",
     "GenAIBatchMergeOperator",
 ]
+"""The names under which Airflow's UI knows the operators of `records.OPERATORS`."""
 
 
 async def pages(

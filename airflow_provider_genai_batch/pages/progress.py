@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from sqlalchemy.orm import Session
-
-from airflow_provider_genai_batch.flows.queue import queue_times
+from airflow_provider_genai_batch.flows.queue import short
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import round_of, short_key, task_key
 from airflow_provider_genai_batch.models.manifest.plan import Plan
-from airflow_provider_genai_batch.pages.left import Left, Place, left_by
+from airflow_provider_genai_batch.pages.left import Left, Place
 from airflow_provider_genai_batch.pages.records import TaskRecord
 from airflow_provider_genai_batch.pages.service.lists import LISTS, JobList
 
@@ -40,7 +39,7 @@ class Progress:
         """The plan of what the task was about to submit."""
         return self.left.plan
 
-    @property
+    @cached_property
     def live(self) -> list[BatchJob]:
         """The jobs that have not ended."""
         return [job for job in self.jobs if not job.state.final]
@@ -61,7 +60,7 @@ class Progress:
         totals = [job.counts.total for job in self.jobs if not round_of(job.display_name)]
         return None if not totals or None in totals else sum(total or 0 for total in totals)
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int] | None:
         """The numbers of rows that are done, failed and open; None: not known.
 
@@ -85,10 +84,9 @@ class Progress:
     def usual(self) -> str:
         """How long jobs of the model usually take, as text; empty: not known."""
         model = next((job.model for job in self.jobs), None) or self.left.model
-        times = queue_times(self.listed.jobs.values(), model) if model and not self.left.usual else None
-        return self.left.usual or ("" if times is None else times.words)
+        return self.left.usual or (self.listed.usual.get(short(model), "") if model else "")
 
-    @property
+    @cached_property
     def deadline(self) -> datetime | None:
         """When the rows must be ready, or the task gives its jobs up; without both, when the service does so."""
         ends = [
@@ -97,10 +95,12 @@ class Progress:
         return self.left.ready_by or self.left.deadline or min(ends, default=None)
 
 
-def progress_of(session: Session, records: Iterable[TaskRecord]) -> dict[Place, Progress]:
-    """Return the progress of each task."""
-    found = {record.place: record for record in records}
-    left = left_by(session, found.keys())
+def progress_of(records: Iterable[TaskRecord], left: Mapping[Place, Left]) -> dict[Place, Progress]:
+    """Return the progress of the tasks of which it is known what they left.
+
+    This may wait for services, so no session of Airflow's database should be open meanwhile.
+    """
+    found = {record.place: record for record in records if record.place in left}
     lists = LISTS.of({one.conn_id for one in left.values() if one.conn_id})
     return {place: _progress(record, left[place], lists) for place, record in found.items()}
 

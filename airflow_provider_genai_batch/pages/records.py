@@ -12,7 +12,6 @@ from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from msgspec.json import decode as json_decode
-from pydantic import ValidationError
 from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
@@ -21,7 +20,9 @@ from airflow_provider_genai_batch.pages.left import Place, conn_id_column, place
 
 ASKS = ("GenAIBatchOperator", "GenAIBatchDecoratedOperator")
 """Operators that submit jobs: the cost in their manifests was paid for them."""
-OPERATORS = (*ASKS, "GenAIBatchResultsOperator", "GenAIBatchSensor", "GenAIBatchMergeOperator")
+READS = "GenAIBatchResultsOperator"
+"""The operator that reads the rows of jobs that another task submitted."""
+OPERATORS = (*ASKS, READS, "GenAIBatchSensor", "GenAIBatchMergeOperator")
 _RETURNED, _FAILED = "return_value", "manifest"
 """The keys of the XComs with the manifest of a task that succeeded, and of one that failed."""
 _COLUMNS = (
@@ -50,6 +51,8 @@ _BY_MANIFEST = {
     "failed": ("counts",),
 }
 SORTS = (*_ORDERS, *_BY_MANIFEST)
+_NO_MANIFEST = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading an XCom raises if it is something else than a manifest."""
 _MOST_SORTED = 20_000
 """If manifests decide the order, only this many of the latest tasks are sorted."""
 
@@ -161,11 +164,11 @@ def _number(value: Any, sort: str) -> float | None:
         found: Any = json_decode(value, type=dict[str, Any]) if isinstance(value, str) else value
         for name in _BY_MANIFEST[sort]:
             found = found.get(name)
-    except (AttributeError, ValueError):
+        if sort == "failed":
+            found = found["total"] - found["ok"]
+        return float(found) if isinstance(found, (int, float)) else None
+    except _NO_MANIFEST:
         return None
-    if sort == "failed" and isinstance(found, dict):
-        found = sum(found.get(status) or 0 for status in ("invalid", "error", "cancelled", "missing"))
-    return float(found) if isinstance(found, (int, float)) else None
 
 
 def all_tasks(session: Session, wanted: Wanted) -> Iterator[TaskRecord]:
@@ -233,6 +236,13 @@ def _manifest(value: Any) -> Manifest | None:
     """Read an XCom. Other code may have pushed any value under its key."""
     try:
         found = json.loads(value) if isinstance(value, str) else value
-        return Manifest.model_validate(found) if isinstance(found, Mapping) else None
-    except (ValueError, ValidationError):
+        manifest = Manifest.model_validate(found) if isinstance(found, Mapping) else None
+    except _NO_MANIFEST:
         return None
+    if manifest is None or any(time and not time.tzinfo for time in _times(manifest)):
+        return None
+    return manifest
+
+
+def _times(manifest: Manifest) -> tuple[datetime | None, ...]:
+    return manifest.create_time, manifest.start_time, manifest.end_time

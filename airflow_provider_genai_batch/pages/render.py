@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.flows.queue import short
 from airflow_provider_genai_batch.models.jobs.identity import round_of
 from airflow_provider_genai_batch.pages import chart, words
 
@@ -33,16 +34,16 @@ _templates.globals.update(
     usd=words.usd,
     cost_range=words.cost_range,
     number=words.number,
-    model_name=words.model_name,
+    model_name=short,
     parts_of=chart.parts_of,
     round_of=round_of,
 )
 
 
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(template: str, **values: Any) -> HTMLResponse:
     """Return a rendered page."""
     text = _templates.get_template(template).render(now=clock.now(), **values)
-    return HTMLResponse(text, status, headers=_HEADERS)
+    return HTMLResponse(text, headers=_HEADERS)
 
 
 def style_sheet() -> Response:

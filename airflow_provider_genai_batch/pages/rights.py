@@ -15,6 +15,8 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     DagDetails,
 )
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.models.connection import Connection
+from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 
 ReadsTask = Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.XCOM))
@@ -31,9 +33,9 @@ def readable(user: Any, dags: Collection[str]) -> set[str]:
     manager = get_auth_manager()
     return {
         dag_id
-        for dag_id in dags
+        for dag_id, details in _details(dags).items()
         if manager.is_authorized_dag(
-            method="GET", access_entity=DagAccessEntity.XCOM, details=DagDetails(id=dag_id), user=user
+            method="GET", access_entity=DagAccessEntity.XCOM, details=details, user=user
         )
     }
 
@@ -46,15 +48,33 @@ def own_dags(user: Any) -> set[str]:
 def may_change(user: Any, dag_id: str) -> bool:
     """Return whether a user may clear tasks of a DAG."""
     return get_auth_manager().is_authorized_dag(
-        method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=DagDetails(id=dag_id), user=user
+        method="PUT",
+        access_entity=DagAccessEntity.TASK_INSTANCE,
+        details=_details([dag_id])[dag_id],
+        user=user,
     )
 
 
 def may_use(user: Any, conn_id: str) -> bool:
     """Return whether a user may read a connection; its service's list shows the jobs of everybody who uses it."""
-    return get_auth_manager().is_authorized_connection(
-        method="GET", details=ConnectionDetails(conn_id=conn_id), user=user
-    )
+    team_of = getattr(Connection, "get_team_name", None)  # the first Airflow with pages has no teams
+    team = {} if team_of is None else {"team_name": team_of(conn_id)}
+    details = ConnectionDetails(conn_id=conn_id, **team)
+    return get_auth_manager().is_authorized_connection(method="GET", details=details, user=user)
+
+
+def _details(dags: Collection[str]) -> dict[str, DagDetails]:
+    """Return what Airflow's own checks tell the auth manager of DAGs: their ids, and the teams that own them."""
+    of_all = getattr(DagModel, "get_dag_id_to_team_name_mapping", None)  # since 3.2
+    of_one = getattr(DagModel, "get_team_name", None)
+    if of_all is not None:
+        teams = of_all([*dags])
+    else:
+        teams = {} if of_one is None else {dag_id: of_one(dag_id) for dag_id in dags}
+    return {
+        dag_id: DagDetails(id=dag_id, **({"team_name": teams[dag_id]} if dag_id in teams else {}))
+        for dag_id in dags
+    }
 
 
 def seal(request: Request, about: Collection[Any]) -> str:
@@ -70,8 +90,9 @@ def seal(request: Request, about: Collection[Any]) -> str:
     Raises:
         HTTPException: 403, if the request has no token.
     """
-    bearer = request.headers.get("authorization", "").partition(" ")[2]
-    token = bearer or request.cookies.get(_COOKIE, "")
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    # By the same rule as Airflow's, which takes the user from the cookie if the header has another scheme.
+    token = bearer if bearer and scheme.lower() == "bearer" else request.cookies.get(_COOKIE, "")
     if not token:
         raise HTTPException(403, "This action needs a token of Airflow's own.")
     text = "\0".join(map(str, about))

@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from airflow_provider_genai_batch.flows.queue import percentile
+from airflow_provider_genai_batch.flows.queue import percentile, short
 from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.pages.records import ASKS, TaskRecord
-from airflow_provider_genai_batch.pages.words import model_name
+from airflow_provider_genai_batch.pages.records import ASKS, READS, TaskRecord
 
 
 @dataclass
@@ -54,6 +53,16 @@ class Sums:
     causes: Counter[str] = field(default_factory=Counter)
     queued: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
+    def add(self, record: TaskRecord, manifest: Manifest) -> None:
+        """Add the manifest of a task."""
+        model = short(manifest.model) or "unknown"
+        day = f"{record.begun:%Y-%m-%d}" if record.begun else "unknown"
+        for one in (self.whole, self.days[day], self.dags[record.dag_id], self.models[model]):
+            one.add(manifest)
+        self.causes.update(manifest.causes)
+        if manifest.create_time and manifest.start_time:
+            self.queued[model].append((manifest.start_time - manifest.create_time).total_seconds())
+
     def queue_times(self) -> dict[str, tuple[float, float, int]]:
         """Return for each model the median and the 90th percentile of the seconds in the queue, and their number.
 
@@ -67,17 +76,26 @@ class Sums:
 
 
 def sums_of(records: Iterable[TaskRecord]) -> Sums:
-    """Sum up the tasks that submit jobs; the others read the same jobs, which must not count twice."""
+    """Sum up the tasks that submit jobs, and those that read jobs whose rows no other task has counted.
+
+    The manifest of a task with ``wait=False`` has no rows and no cost: those are in the manifest of the task that reads
+    its jobs. Tasks that read jobs once more do not count, because their cost was paid once.
+    """
     sums = Sums()
+    counted: set[str] = set()
+    readers = []
     for record in records:
-        manifest = record.manifest
-        if manifest is None or record.operator not in ASKS:
+        if record.manifest is None:
             continue
-        model = model_name(manifest.model) or "unknown"
-        day = f"{record.begun:%Y-%m-%d}" if record.begun else "unknown"
-        for one in (sums.whole, sums.days[day], sums.dags[record.dag_id], sums.models[model]):
-            one.add(manifest)
-        sums.causes.update(manifest.causes)
-        if manifest.create_time and manifest.start_time:
-            sums.queued[model].append((manifest.start_time - manifest.create_time).total_seconds())
+        if record.operator in ASKS:
+            sums.add(record, record.manifest)
+            if record.counted:
+                counted.update(record.manifest.job_names)
+        elif record.operator == READS and record.counted:
+            readers.append((record, record.manifest))
+    for record, manifest in readers:
+        if counted.isdisjoint(manifest.job_names):
+            sums.add(record, manifest)
+            counted.update(manifest.job_names)
+    sums.days = dict(sorted(sums.days.items()))
     return sums

@@ -45,8 +45,3 @@ def cost_range(plan: Plan | None) -> str:
 def number(count: int | None) -> str:
     """Return a whole number with commas; empty for None."""
     return "" if count is None else f"{count:,}"
-
-
-def model_name(model: str | None) -> str:
-    """Return the name of a model without its path; empty for None."""
-    return (model or "").rpartition("/")[2]

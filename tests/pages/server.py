@@ -29,12 +29,12 @@ def airflow_server() -> Iterator[str]:
             airflow_app.purge_cached_app()
 
 
-def token_of(username: str, role: str) -> str:
+def token_of(username: str, role: str, **teams: list[str]) -> str:
     """Return what the login page leaves in the cookie ``_token`` of a user."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     manager: Any = get_auth_manager()
-    user = SimpleAuthManagerUser(username=username, role=role)
+    user = SimpleAuthManagerUser(username=username, role=role, **teams)
     token: str = manager.generate_jwt(user, expiration_time_in_seconds=3600)
     return token

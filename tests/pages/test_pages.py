@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.pages.service.lists import JobLists
 from tests.browser.browser import Browser
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL
 from tests.pages.auth import HidingAuthManager
-from tests.pages.copies import copy_task
+from tests.pages.copies import copy_task, push_instead
+from tests.pages.server import token_of
 
 
 def ask(folder: Path, **settings: Any) -> Ran:
@@ -88,6 +96,130 @@ def test_nobody_sees_what_he_may_not_read(
     assert one.status_code == 403
     for path in ("", "sums", f"task?dag_id={ran.dag_id}&run_id=any&task_id=ask"):
         assert nobody.get(f"/genai-batch/{path}").status_code == 401
+
+
+def test_every_page_asks_who_the_user_is(nobody: httpx.Client) -> None:
+    from airflow_provider_genai_batch.pages.app import app
+
+    anything = dict.fromkeys(("dag_id", "run_id", "task_id", "job", "conn_id"), "any")
+    asked = [(method, route.path) for route in app.routes for method in getattr(route, "methods", ())]
+    assert len(asked) == 8
+    for method, path in asked:
+        answer = nobody.request(method, f"/genai-batch{path}", params=anything)
+        assert answer.status_code == (200 if path == "/style.css" else 401), path
+
+
+def test_what_others_pushed_in_place_of_a_manifest_breaks_no_page_and_reads_nothing(
+    gemini: Emulator, ann: httpx.Client, tmp_path: Path
+) -> None:
+    ran = ask(tmp_path, results_uri=str(tmp_path / "rows.jsonl"))
+    manifest = ran.xcom["ask"]
+    (tmp_path / "rows.jsonl").rename(tmp_path / "of_another.jsonl")
+    task = f"dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id=ask"
+    for value in (
+        {**manifest, "create_time": "2026-03-01T02:00:00"},
+        {**manifest, "counts": {"total": "many", "ok": 1}},
+        {**manifest, "counts": [1, 2], "usage": {"total": 10**400}},
+        [manifest],
+    ):
+        push_instead(ran.dag_id, json.dumps(value))
+        for path in ("?days=7", "?sort=failed", "?sort=tokens", "sums?days=7", f"task?{task}&map_index=--5"):
+            assert ann.get(f"/genai-batch/{path}").status_code == 200, (path, value)
+    push_instead(ran.dag_id, "[" * 100_000)
+    assert ann.get("/genai-batch/?sort=failed").status_code == 200
+    push_instead(ran.dag_id, json.dumps({**manifest, "results_uri": str(tmp_path / "of_another.jsonl")}))
+    assert "Nothing was read" in text(ann.get(f"/genai-batch/rows?{task}"))
+
+
+def test_no_session_is_open_while_a_page_waits_for_a_service_or_for_permissions(
+    gemini: Emulator, bob: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = ask(tmp_path)
+    push_instead(ran.dag_id, "null")
+    address = f"dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id=ask"
+    waited: list[int] = []
+    lists, decide = JobLists.of, HidingAuthManager.is_authorized_dag
+    with transactions() as open_:
+
+        def of(*args: Any) -> Any:
+            waited.append(open_[get_ident()])
+            return lists(*args)
+
+        def is_authorized_dag(*args: Any, access_entity: Any = None, **others: Any) -> bool:
+            if access_entity is not None:  # Airflow itself asks without it, in a session of its own
+                waited.append(open_[get_ident()])
+            return decide(*args, access_entity=access_entity, **others)
+
+        monkeypatch.setattr(JobLists, "of", of)
+        monkeypatch.setattr(HidingAuthManager, "is_authorized_dag", is_authorized_dag)
+        for path in (
+            f"?dag_id={ran.dag_id}",
+            "sums",
+            f"task?{address}",
+            "connection?conn_id=genai_batch_default",
+        ):
+            assert bob.get(f"/genai-batch/{path}").status_code == 200
+        job = quote(gemini.jobs[0]["name"], safe="")
+        page = bob.get(f"/genai-batch/cancel?{address}&job={job}")
+        seal = re.findall(r'name="seal" value="([0-9a-f]{64})"', page.text)[0]
+        assert bob.post(f"/genai-batch/cancel?{address}&job={job}", data={"seal": seal}).status_code == 200
+    assert len(waited) >= 10
+    assert not any(waited)
+
+
+@contextmanager
+def transactions() -> Iterator[Counter[int]]:
+    """Give the number of open transactions of each thread."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    open_: Counter[int] = Counter()
+
+    def begun(*_: Any) -> None:
+        open_[get_ident()] += 1
+
+    def ended(*_: Any) -> None:
+        open_[get_ident()] -= 1
+
+    event.listen(Session, "after_transaction_create", begun)
+    event.listen(Session, "after_transaction_end", ended)
+    try:
+        yield open_
+    finally:
+        event.remove(Session, "after_transaction_create", begun)
+        event.remove(Session, "after_transaction_end", ended)
+
+
+def test_rights_are_asked_for_the_team_that_owns_a_dag_or_connection(
+    gemini: Emulator, server: str, bob: httpx.Client, tmp_path: Path
+) -> None:
+    pytest.importorskip("airflow.models.team", reason="Airflow has no teams before 3.1.1")
+    ran = ask(tmp_path)
+    team = own(ran.dag_id, "of_a_team")
+    cookies = {"_token": token_of("eve", "op", teams=[team])}
+    with httpx.Client(base_url=server, trust_env=False, timeout=120, cookies=cookies) as eve:
+        for user, status in ((bob, 403), (eve, 200)):
+            assert user.get("/genai-batch/connection?conn_id=of_a_team").status_code == status
+            assert (ran.dag_id in user.get("/genai-batch/?days=90").text) == (status == 200)
+
+
+def own(dag_id: str, conn_id: str) -> str:
+    """Let a team own a DAG, in a bundle of its own, and a new connection; return the team."""
+    from airflow.models.connection import Connection
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+
+    name = "team-red"
+    with create_session(scoped=False) as session:
+        team, bundle = Team(name=name), DagBundleModel(name="bundle-red")
+        bundle.teams.append(team)
+        session.add_all([team, bundle])
+        session.flush()
+        session.add(Connection(conn_id=conn_id, conn_type="genai_batch", team_name=name))
+        session.get(DagModel, dag_id).bundle_name = bundle.name
+    return name
 
 
 def test_what_others_typed_is_shown_as_text(ann: httpx.Client) -> None:

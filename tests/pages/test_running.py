@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, Lifecycle, VirtualClock
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.pages.service.lists import LISTS
 from tests.browser.browser import Browser
@@ -146,17 +147,21 @@ def _audit(dag_id: str) -> dict[str, set[str]]:
     return found
 
 
-def test_a_service_that_is_away_leaves_what_is_known(
+def test_the_list_of_a_connection_names_only_what_a_user_may_read_and_stays_while_the_service_is_away(
     gemini: Emulator, bob: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.hooks.genai_batch import open_client
 
     monkeypatch.setenv("AIRFLOW_CONN_SOMETIMES", json.dumps(gemini.connection("gemini")))
+    unknown = Identity("1" * 64, "2" * 64).display_name("dag_of_another.task_of_another")
     with open_client("sometimes") as client:
         assert isinstance(client, GenAIBatchClient)
+        other = client.create(MODEL, ["Hello"], display_name=unknown).name
         job = client.create(MODEL, ["<b>Hello</b>"], display_name="<i>mine</i>").name
-    _page(bob, "connection?conn_id=sometimes", job)
+    listed = text(_page(bob, "connection?conn_id=sometimes", job))
+    assert other in listed
+    assert "of_another" not in listed
     LISTS.forget("sometimes")
     gemini.faults.add("batches.list", Fault.error(403, "<u>not</u> for you"))
     page = _page(bob, "connection?conn_id=sometimes", "has not answered since")

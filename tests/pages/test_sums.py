@@ -17,13 +17,15 @@ records = pytest.importorskip("airflow_provider_genai_batch.pages.records", reas
 NIGHT = datetime(2026, 3, 1, 2, tzinfo=timezone.utc)
 
 
-def record(day: int, dollars: float, operator: str = "GenAIBatchOperator", **fields: Any) -> Any:
+def record(
+    day: int, dollars: float, operator: str = "GenAIBatchOperator", names: tuple[str, ...] = (), **fields: Any
+) -> Any:
     created = NIGHT + timedelta(days=day)
     manifest = Manifest(
         backend="gemini",
         model="gemini-2.5-flash",
         state="SUCCEEDED",
-        job_names=("batches/a",),
+        job_names=names or ("batches/a",),
         counts=RowCounts(total=10, ok=9, error=1),
         causes={"13 INTERNAL": 1},
         usage=Usage(total=1000),
@@ -46,6 +48,41 @@ def test_tasks_that_asked_are_summed_up_and_those_that_look_again_are_not() -> N
     assert [*sums.days][:2] == ["2026-03-01", "2026-03-02"]
     assert sums.causes == {"13 INTERNAL": 11}
     assert sums.queue_times() == {"gemini-2.5-flash": (300.0, 540.0, 11)}
+
+
+def submitted(day: int, *names: str) -> Any:
+    """A task with ``wait=False``, which has left nothing but the names of its jobs."""
+    manifest = Manifest(backend="gemini", state="PENDING", job_names=names)
+    began = NIGHT + timedelta(days=day)
+    return records.TaskRecord(
+        "d", "s", f"r{day}", -1, "GenAIBatchOperator", "success", 1, began, began, manifest
+    )
+
+
+def test_jobs_that_nobody_waited_for_are_summed_up_once_by_the_task_that_reads_them() -> None:
+    from airflow_provider_genai_batch.pages.sums import sums_of
+
+    reads = "GenAIBatchResultsOperator"
+    sums = sums_of(
+        [
+            record(5, 50.0, reads, ("batches/late", "batches/more")),
+            record(6, 2.0, names=("batches/late",)),
+            submitted(7, "batches/b", "batches/c"),
+            record(2, 3.0, reads, ("batches/b",)),
+            record(3, 4.0, reads, ("batches/c",)),
+            record(4, 50.0, reads, ("batches/c",)),
+            record(4, 50.0, "GenAIBatchMergeOperator", ("batches/d",)),
+            record(4, 50.0, "GenAIBatchSensor", ("batches/d",)),
+        ]
+    )
+    assert (sums.whole.usd, sums.whole.rows, sums.whole.tasks) == (9.0, 30, 4)
+    assert {day: one.usd for day, one in sums.days.items()} == {
+        "2026-03-03": 3.0,
+        "2026-03-04": 4.0,
+        "2026-03-07": 2.0,
+        "2026-03-08": 0.0,
+    }
+    assert [*sums.days] == sorted(sums.days)
 
 
 def test_numbers_are_written_for_people() -> None:

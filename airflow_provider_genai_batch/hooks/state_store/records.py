@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_KEY = "genai_batch_job"
+JOB_KEY = "genai_batch_job"
+"""The key of the record of a task's first job, and the beginning of the keys of its others."""
 _COUNTS_KEY = "genai_batch_jobs"
 """The key of the number of jobs in each round, by the round's number. It is absent if the only round has one job."""
 _REPORTED_KEY = "genai_batch_reported"
@@ -116,7 +117,7 @@ class JobRecords:
 
 
 def _key(place: tuple[int, int]) -> str:
-    return _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
+    return JOB_KEY if place == (0, 0) else f"{JOB_KEY}_{place[0]}_{place[1]}"
 
 
 class ReportedJobs:

@@ -1,44 +1,36 @@
-"""Reads the first rows of a task through its connection: a few rows from a bounded part of the file."""
+"""Reads the first rows of a task through its connection: a few rows from a bounded part of the file.
+
+The manifest is an XCom, which users with few rights may write. The API server may read more than they may, so it reads
+only what the task itself was given: its `results_uri`, its own jobs, and jobs that its parameters name.
+"""
 
 from __future__ import annotations
 
-import io
 import json
-import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.exceptions import GenAIBatchError, ManifestError
 from airflow_provider_genai_batch.hooks.genai_batch import open_client
-from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.pages.service.threads import start
+from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.jobs.identity import key_of_job
+from airflow_provider_genai_batch.pages.service.row_sources import rows_of
+from airflow_provider_genai_batch.pages.service.threads import Threads
+from airflow_provider_genai_batch.pages.service.trouble import trouble_of
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.results.read_back import columns_as_rows, plain
-from airflow_provider_genai_batch.results.sinks import form_of
-from airflow_provider_genai_batch.task.files.files import read_chunks, spool
+from airflow_provider_genai_batch.task.settings.job_names import job_names
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from airflow_provider_genai_batch.client import GenAIBatchClient
-
-STATUSES = ("ok", "invalid", "error", "cancelled", "missing")
 MOST = 50
 """The most rows that are shown."""
-MOST_BYTES = 8 * 1024 * 1024
-"""The most uncompressed bytes of rows that are searched."""
-_MOST_COLUMNS = 64 * 1024 * 1024
-"""The most bytes of a Parquet file, which can only be read as a whole."""
-_MOST_SCANNED = 20_000
-"""The most rows that are read from the service."""
 _TEXT = 600
 """The most characters of an answer that are shown."""
 _PATIENCE = 25.0
+_THREADS = Threads("rows", at_once=4)
 
 
 @dataclass(frozen=True)
@@ -69,30 +61,57 @@ class FirstRows:
     trouble: str = ""
 
 
-def first_rows(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
+def first_rows(key: str, given: Mapping[str, Any], manifest: Manifest, status: str) -> FirstRows:
     """Return the first rows of a task.
 
     Args:
-        conn_id: the task's connection.
-        manifest: the task's manifest.
+        key: the short key of the task instance.
+        given: its rendered parameters.
+        manifest: its manifest.
         status: the wanted status of the rows; empty: any.
     """
-    if (manifest.results_uri or "").startswith("bq://"):
-        return FirstRows(trouble="The rows are in BigQuery: read them with SQL.")
+    if refusal := _refusal(given, manifest):
+        return FirstRows(trouble=refusal)
+    read = _THREADS.start_now(lambda: _read(key, given, manifest, status))
+    if read is None:
+        return FirstRows(trouble="The page is busy with rows of other tasks. Open it again in a moment.")
     try:
-        return start(lambda: _read(conn_id, manifest, status), "rows").result(_PATIENCE)
+        return read.result(_PATIENCE)
     except NoAnswer:
         return FirstRows(trouble=f"The storage has not answered within {_PATIENCE:.0f} s.")
     except (GenAIBatchError, AirflowNotFoundException) as error:
-        return FirstRows(trouble=f"{type(error).__name__}: {printable(str(error), 300)}")
-    except (OSError, EOFError, ValueError, zlib.error, ImportError) as error:
-        return FirstRows(trouble=f"The file cannot be read as rows ({type(error).__name__}).")
+        return FirstRows(trouble=trouble_of(error))
+    except Exception as error:  # noqa: BLE001 - of a file that has no rows, a secrets backend or a storage's library
+        return FirstRows(trouble=f"The file cannot be read as rows ({trouble_of(error)}).")
 
 
-def _read(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
+def _refusal(given: Mapping[str, Any], manifest: Manifest) -> str:
+    """Return why rows are not read; empty: they may be."""
+    uri = manifest.results_uri
+    if uri is None:
+        return ""
+    if uri.startswith("bq://"):
+        return "The rows are in BigQuery: read them with SQL."
+    if uri == printable(str(given.get("results_uri"))):
+        return ""
+    return (
+        "The manifest names another place than results_uri of the task, as Airflow keeps it (where it is masked if it "
+        "contains a secret). Nothing was read."
+    )
+
+
+def _read(key: str, given: Mapping[str, Any], manifest: Manifest, status: str) -> FirstRows:
     found: list[ShownRow] = []
     scanned = 0
-    with open_client(conn_id) as client, closing(_rows(client, manifest)) as rows:
+    named = _named(given)
+
+    def is_own(name: str, job: BatchJob) -> bool:
+        return name in named or key_of_job(job) == key
+
+    with (
+        open_client(str(given.get("conn_id") or "")) as client,
+        closing(rows_of(client, manifest, is_own)) as rows,
+    ):
         for row in rows:
             if row is None or len(found) == MOST:
                 return FirstRows((*found,), scanned)
@@ -102,46 +121,12 @@ def _read(conn_id: str, manifest: Manifest, status: str) -> FirstRows:
     return FirstRows((*found,), scanned, whole=True)
 
 
-def _rows(client: GenAIBatchClient, manifest: Manifest) -> Generator[Mapping[str, Any] | None, None, None]:
-    """Yield rows; None: a limit is reached, and nothing follows."""
-    uri = manifest.results_uri
-    if not uri:
-        yield from _at_the_service(client, manifest)
-    elif form_of(uri) == "parquet":
-        yield from _of_columns(client, uri)
-    else:
-        lines = plain(io.BufferedReader(_Stream(read_chunks(uri, client))), form_of(uri))
-        left = MOST_BYTES
-        while line := lines.readline(left + 1):
-            left -= len(line)
-            if left < 0:
-                yield None
-                return
-            row = json.loads(line)
-            if isinstance(row, dict) and row.get("status") in STATUSES:
-                yield row
-
-
-def _of_columns(client: GenAIBatchClient, uri: str) -> Iterator[Mapping[str, Any] | None]:
-    with spool() as stream:
-        for chunk in read_chunks(uri, client):
-            stream.write(chunk)
-            if stream.tell() > _MOST_COLUMNS:
-                yield None
-                return
-        stream.seek(0)
-        yield from columns_as_rows(stream)
-
-
-def _at_the_service(client: GenAIBatchClient, manifest: Manifest) -> Iterator[Mapping[str, Any] | None]:
-    scanned = 0
-    for name in manifest.job_names:
-        for row in client.plain_rows(name):
-            scanned += 1
-            if scanned > _MOST_SCANNED:
-                yield None
-                return
-            yield row
+def _named(given: Mapping[str, Any]) -> Collection[str]:
+    """Return the jobs that the parameters of a task name; those of tasks that submit jobs name none."""
+    try:
+        return job_names(given["job_names"])
+    except (KeyError, ManifestError):
+        return ()
 
 
 def _shown(row: Mapping[str, Any]) -> ShownRow:
@@ -160,25 +145,3 @@ def _shown(row: Mapping[str, Any]) -> ShownRow:
         printable(str(row.get("finish_reason") or ""), 100),
         tokens if isinstance(tokens, int) else None,
     )
-
-
-class _Stream(io.RawIOBase):
-    """A stream over chunks of bytes."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks, self._rest = iter(chunks), b""
-
-    def readable(self) -> bool:
-        """Return True, because the stream can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, or a part of it."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = chunk
-        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(part)] = part
-        return len(part)

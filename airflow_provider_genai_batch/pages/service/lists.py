@@ -8,23 +8,23 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from functools import cached_property, partial
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.jobs import recent_jobs
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.flows.queue import queue_times, short
 from airflow_provider_genai_batch.hooks.genai_batch import open_client
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import key_of_job
-from airflow_provider_genai_batch.pages.service.threads import start
-from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.pages.service.threads import Threads
+from airflow_provider_genai_batch.pages.service.trouble import trouble_of
 
 _FRESH = 15.0
 """Seconds for which a list is fresh, or after which a service that did not answer is asked again."""
 _PATIENCE = 1.5
 """Seconds that a page waits for lists; a list that comes later is used by the next page."""
-_BACK = timedelta(days=8)
+BACK = timedelta(days=8)
+"""How far back a list reaches."""
 _MOST_PAGES = 50
 _MOST_LISTS = 20
 """The most connections whose lists are kept."""
@@ -48,6 +48,15 @@ class JobList:
     trouble: str = ""
     since: datetime | None = None
 
+    @cached_property
+    def usual(self) -> Mapping[str, str]:
+        """How long jobs of each model usually take, as text, by the short name of the model."""
+        by_model: defaultdict[str, list[BatchJob]] = defaultdict(list)
+        for job in self.jobs.values():
+            by_model[short(job.model)].append(job)
+        found = {model: queue_times(jobs) for model, jobs in by_model.items()}
+        return {model: times.words for model, times in found.items() if times is not None}
+
 
 class JobLists:
     """The lists of all connections that pages need. Only one thread at a time reads each list."""
@@ -56,14 +65,10 @@ class JobLists:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[float, JobList]] = OrderedDict()
         self._asked: dict[str, Future[None]] = {}
+        self._threads = Threads("list", at_once=8)
 
-    def of(self, conn_ids: Collection[str], patience: float = _PATIENCE) -> dict[str, JobList]:
-        """Return the job lists of connections. The list is empty if the service has not answered yet.
-
-        Args:
-            conn_ids: the ids of Airflow connections.
-            patience: how many seconds to wait for lists that are not fresh.
-        """
+    def of(self, conn_ids: Collection[str]) -> dict[str, JobList]:
+        """Return the job lists of connections. The list is empty if the service has not answered yet."""
         with self._lock:
             now = clock.monotonic()
             stale = [
@@ -71,9 +76,9 @@ class JobLists:
             ]
             for conn_id in stale:
                 if conn_id not in self._asked:
-                    self._asked[conn_id] = start(lambda conn_id=conn_id: self._read(conn_id), "list")  # type: ignore[misc]  # a default of a lambda
+                    self._asked[conn_id] = self._threads.start(partial(self._read, conn_id))
             asked = [self._asked[conn_id] for conn_id in stale]
-        wait(asked, timeout=patience)
+        wait(asked, timeout=_PATIENCE)
         with self._lock:
             return {
                 conn_id: self._kept[conn_id][1] if conn_id in self._kept else JobList()
@@ -89,10 +94,8 @@ class JobLists:
     def _read(self, conn_id: str) -> None:
         try:
             found = _listed(conn_id)
-        except (GenAIBatchError, AirflowNotFoundException) as error:
-            found = self._troubled(conn_id, f"{type(error).__name__}: {printable(str(error), 300)}")
-        except Exception as error:  # noqa: BLE001 - from a secrets backend or Google's libraries; the text may hold secrets
-            found = self._troubled(conn_id, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the page says that the service has not answered
+            found = self._troubled(conn_id, trouble_of(error))
         with self._lock:
             self._kept[conn_id] = (clock.monotonic(), found)
             self._kept.move_to_end(conn_id)
@@ -112,7 +115,7 @@ LISTS = JobLists()
 def _listed(conn_id: str) -> JobList:
     at = clock.now()
     with open_client(conn_id) as client:
-        jobs = client.run(recent_jobs(client.calls, (at - _BACK).timestamp(), _MOST_PAGES))
+        jobs = client.run(recent_jobs(client.calls, (at - BACK).timestamp(), _MOST_PAGES))
     by_key: defaultdict[str, list[BatchJob]] = defaultdict(list)
     for job in jobs:
         by_key[key_of_job(job)].append(job)
