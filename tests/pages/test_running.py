@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.pages.service.lists import LISTS
 from tests.browser.browser import Browser
-from tests.dags import run_dag
+from tests.dags import migrate, run_dag
 from tests.operators.scenes import MODEL
 from tests.pages.test_pages import text
 from tests.pages.waiting import WaitingTask, look_while_it_waits
@@ -153,6 +153,7 @@ def test_the_list_of_a_connection_names_only_what_a_user_may_read_and_stays_whil
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.hooks.genai_batch import open_client
 
+    migrate()
     monkeypatch.setenv("AIRFLOW_CONN_SOMETIMES", json.dumps(gemini.connection("gemini")))
     unknown = Identity("1" * 64, "2" * 64).display_name("dag_of_another.task_of_another")
     with open_client("sometimes") as client:

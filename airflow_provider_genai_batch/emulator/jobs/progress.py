@@ -63,7 +63,8 @@ def _scripted(job: Job, now_ns: int) -> str | Ending:
             return _scripted_end(job, now_ns, job.script.end)
         return steps[max(0, len(steps) - 1 - (wanted - job.looks))] if job.looks else steps[0]
     pending, running = _spans(job)
-    age = now_ns - job.created_ns
+    # Jobs created at one moment get times a little apart, so the last ones may be ahead of the clock.
+    age = max(0, now_ns - job.created_ns)
     if age >= pending + running:
         return _scripted_end(job, job.created_ns + pending + running, job.script.end)
     if age >= pending:
