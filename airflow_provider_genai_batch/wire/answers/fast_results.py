@@ -1,4 +1,4 @@
-"""Fast path for the usual line: one answer with one text and its tokens.
+"""Fast path for the usual line: one answer with one text, its thought signature and its tokens.
 
 A job has millions of rows. A typed decoder skips the members that no row contains, which saves most of the time. A line
 with any member that is not named here is read by `wire.answers.results`. Both paths make the same row of a line and
@@ -39,8 +39,19 @@ class _Part(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
     thought_signature: _Text = UNSET
 
 
+class _Signature(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
+    thought_signature: Annotated[str, Meta(min_length=1)]
+
+
+class _Parts(Struct, gc=False, forbid_unknown_fields=True, array_like=True):
+    """A text; often the thought signature has a part of its own."""
+
+    first: _Part
+    second: _Signature | UnsetType = UNSET
+
+
 class _Content(Struct, gc=False, forbid_unknown_fields=True):
-    parts: tuple[_Part]
+    parts: _Parts
     role: Literal["model"] = "model"
 
 
@@ -164,7 +175,8 @@ class UsualReader:
         for line, key, index in zip(lines, keys, indices, strict=True):
             response = line.response
             candidate, used = response.candidates[0], response.usage_metadata
-            part = candidate.content.parts[0]
+            parts = candidate.content.parts
+            part, signature = parts.first, parts.second
             text, reason, total = part.text, candidate.finish_reason, used.total_token_count
             if reason != usual:
                 cut_off += 1
@@ -174,6 +186,9 @@ class UsualReader:
             row = UsualRow(key, index, "ok", text, None, None, reason, tokens, response.model_version)
             if part.thought_signature is not missing:
                 row.parts = [{"candidate": 0, "part": 0, "thought_signature": part.thought_signature}]
+            if signature is not missing:
+                behind = {"candidate": 0, "part": 1, "thought_signature": signature.thought_signature}
+                row.parts = [*(row.parts or ()), behind]
             rows.append(row)
             asked += prompt
             answered += answer
