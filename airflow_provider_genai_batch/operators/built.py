@@ -65,7 +65,7 @@ def _check_table(task: Any, source: Any) -> None:
             RowSettings.of(task.key, task.columns)
         return
     # Otherwise the connection decides whether rows pass through the worker.
-    ask.refuse_landing(task, streamed=True if task.validate == "python" else None)
+    ask.refuse_landing(task, streamed=task.validate == "python")
     settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS if name != "validate"}
     settings["results_uri"] = task.results_uri
     if is_known(
@@ -92,17 +92,15 @@ def check_results(task: Any) -> None:
     """
     from airflow_provider_genai_batch.results.media import check_media_uri
     from airflow_provider_genai_batch.results.sinks import form_of
-    from airflow_provider_genai_batch.task.checks.values import check_allowance, check_answers, check_flag
+    from airflow_provider_genai_batch.task.checks.row_checks import check_ended
+    from airflow_provider_genai_batch.task.checks.values import CHECKS
     from airflow_provider_genai_batch.wire.tables.sql import is_table
 
-    for name, check in (
-        ("max_failed_rows", lambda _, value: check_allowance(value)),
-        ("ordered", check_flag),
-        ("keep", check_answers),
-        ("truncated", check_answers),
-    ):
+    for name in ("max_failed_rows", "ordered", "keep", "truncated", "on_check"):
         if is_known(value := getattr(task, name)):
-            check(name, value)
+            CHECKS[name](name, value)
+    if is_known(task.checks):
+        check_ended(task)
     if is_known(task.results_uri) and not is_table(task.results_uri):
         form_of(task.results_uri)
     if task.media_uri is not None and is_known(task.media_uri):

@@ -19,6 +19,8 @@ from airflow_provider_genai_batch.task.settings.known import check_job_names
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_genai_batch.checks import Check
+
 trust_models()
 
 
@@ -56,6 +58,9 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         truncated: status of an answer that was cut off at a token limit: ``ok`` or ``invalid``. If answers have a type,
             it is always ``invalid``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
+        checks: conditions that all rows together must meet before the task succeeds, made by the functions of
+            `airflow_provider_genai_batch.checks`. The rows are landed either way.
+        on_check: what happens if one is not met, ``fail`` or ``warn``.
         conn_id: the Airflow connection.
 
     Returns:
@@ -66,9 +71,15 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         InputError: a job has not ended; `GenAIBatchSensor` waits for it.
     """
 
-    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri", "media_uri", "src")
+    template_fields: Sequence[str] = (
+        *_JobsOperator.template_fields,
+        "results_uri",
+        "media_uri",
+        "src",
+        "checks",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
         self,
         *,
         results_uri: Any,
@@ -79,6 +90,8 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         keep: str | None = None,
         truncated: str = "ok",
         max_failed_rows: float = 0,
+        checks: Sequence[Check] | None = None,
+        on_check: str = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -90,6 +103,8 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         self.keep = keep
         self.truncated = truncated
         self.max_failed_rows = max_failed_rows
+        self.checks = checks
+        self.on_check = on_check
         check_results(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -105,6 +120,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
     def _land(self) -> dict[str, Any]:
         from airflow_provider_genai_batch.results.media import check_media_uri
         from airflow_provider_genai_batch.results.sinks import check_results_uri
+        from airflow_provider_genai_batch.task.checks.row_checks import check_ended
         from airflow_provider_genai_batch.task.checks.values import check_allowance
         from airflow_provider_genai_batch.task.jobs.settler import JobSettler
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
@@ -114,6 +130,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
 
         check_results_uri(self.results_uri)
         check_allowance(self.max_failed_rows)
+        check_ended(self)
         if self.media_uri is not None:
             check_media_uri(self.media_uri)
         names = self._names()
@@ -138,6 +155,8 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
                 media_uri=self.media_uri,
                 max_failed_rows=self.max_failed_rows,
                 ordered=self.ordered,
+                checks=tuple(self.checks or ()),
+                on_check=self.on_check,
             ) as landing:
                 return JobSettler(client).settle_last(ending, names, landing).model_dump(mode="json")
 

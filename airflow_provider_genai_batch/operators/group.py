@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskGroup
 
+from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.parts import (
+    DRIFT_IN_PARTS,
     RENUMBER,
     GenAIBatchMergeOperator,
     GenAIBatchSplitOperator,
@@ -23,8 +26,6 @@ _OF_ONE_TASK = {
     "wait": "the rows of all parts are merged, so each task waits for its own",
     "plan_only": "a plan has no rows to merge: plan the whole input with GenAIBatchOperator",
     "pilot": "each part would have a pilot of its own: try the prompt with GenAIBatchOperator first",
-    "checks": "each part would be checked by itself: check the merged table in a task of its own",
-    "on_check": "there are no checks",
 }
 """Parameters of `GenAIBatchOperator` that make no sense for parts, and the reasons."""
 _ALL_MAY_FAIL = 1.0
@@ -41,6 +42,8 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
     media_uri: Any = None,
     max_cost: float | None = None,
     max_failed_rows: float = 0,
+    checks: Sequence[Check] | None = None,
+    on_check: str = "fail",
     conn_id: str = DEFAULT_CONN_ID,
     outlets: Any = None,
     **settings: Any,
@@ -63,6 +66,9 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
         media_uri: folder for pictures and sound; each part has a subfolder there.
         max_cost: USD that all parts may cost together; each part may cost an equal share.
         max_failed_rows: count (int) or fraction (float up to 1.0) of the rows of all parts together that may fail.
+        checks: conditions that the rows of all parts together must meet. Each part counts its own, and ``merge`` adds
+            up what they counted.
+        on_check: what happens if one is not met, ``fail`` or ``warn``.
         conn_id: the Airflow connection.
         outlets: the outlets of ``merge``.
         **settings: other parameters of `GenAIBatchOperator`, for each part; and those of any operator (``retries``,
@@ -76,7 +82,14 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
     _check(
         model,
         src,
-        {**own, "results_uri": results_uri, "media_uri": media_uri, "max_cost": max_cost},
+        {
+            **own,
+            "results_uri": results_uri,
+            "media_uri": media_uri,
+            "max_cost": max_cost,
+            "checks": checks,
+            "on_check": on_check,
+        },
         parts,
         rows_per_part,
     )
@@ -96,7 +109,14 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
         )
         outputs: Any = split.output
         ask = GenAIBatchOperator.partial(
-            task_id="ask", model=model, conn_id=conn_id, max_failed_rows=_ALL_MAY_FAIL, **own, **settings
+            task_id="ask",
+            model=model,
+            conn_id=conn_id,
+            max_failed_rows=_ALL_MAY_FAIL,
+            checks=checks,
+            on_check="warn",
+            **own,
+            **settings,
         ).expand_kwargs(outputs)
         GenAIBatchMergeOperator(
             task_id="merge",
@@ -104,6 +124,8 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
             results_uri=results_uri,
             media_uri=media_uri,
             max_failed_rows=max_failed_rows,
+            checks=checks,
+            on_check=on_check,
             renumber=outputs[RENUMBER],
             conn_id=conn_id,
             **({} if outlets is None else {"outlets": outlets}),
@@ -120,6 +142,7 @@ def _check(
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
+    from airflow_provider_genai_batch.task.checks.row_checks import refuse_drift
     from airflow_provider_genai_batch.task.parts.division import Division
     from airflow_provider_genai_batch.task.parts.places import check_dataset, is_dataset
     from airflow_provider_genai_batch.task.parts.split import addresses
@@ -135,6 +158,8 @@ def _check(
             "table of the night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."
         )
         raise ConfigurationError(msg)
+    if is_known(settings["checks"]):
+        refuse_drift(settings["checks"] or (), DRIFT_IN_PARTS)
     uri = str(settings["results_uri"])
     check_dataset(uri)
     if (

@@ -18,10 +18,13 @@ from airflow_provider_genai_batch.operators.templates import RendersAddresses
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_genai_batch.checks import Check
+
 trust_models()
 
 RENUMBER = "renumber"
 """The key of the XCom that says whether rows are numbered within their part."""
+DRIFT_IN_PARTS = "a part does not know the shares of the others: leave drift out."
 
 
 class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
@@ -137,6 +140,8 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         results_uri: where all rows land: a file, a table, or a pattern with ``*`` that the files of the parts match.
         media_uri: the folder with the media folders of the parts.
         max_failed_rows: count (int) or fraction (float up to 1.0) of all rows that may fail.
+        checks: conditions that the rows of all parts together must meet; the tasks of the parts have the same ones.
+        on_check: what happens if one is not met, ``fail`` or ``warn``.
         renumber: replace keys that are a row's position in its part by its position in the whole input.
         conn_id: the Airflow connection.
 
@@ -145,11 +150,19 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
 
     Raises:
         TooManyFailedRows: more rows of all parts together failed.
+        ChecksFailed: a check of the rows of all parts together failed.
         ManifestError: one of the parts has left no manifest, or landed nothing.
         InputError: the rows of a part are not those that it landed.
     """
 
-    template_fields: Sequence[str] = ("manifests", "results_uri", "media_uri", "renumber", "conn_id")
+    template_fields: Sequence[str] = (
+        "manifests",
+        "results_uri",
+        "media_uri",
+        "renumber",
+        "checks",
+        "conn_id",
+    )
 
     def __init__(
         self,
@@ -158,6 +171,8 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         results_uri: Any,
         media_uri: Any = None,
         max_failed_rows: float = 0,
+        checks: Sequence[Check] | None = None,
+        on_check: str = "fail",
         renumber: Any = False,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -167,6 +182,8 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         self.results_uri = address(results_uri)
         self.media_uri = address(media_uri)
         self.max_failed_rows = max_failed_rows
+        self.checks = checks
+        self.on_check = on_check
         self.renumber = renumber
         self.conn_id = conn_id
 
@@ -181,7 +198,10 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         return lineage_of_merging(self, self.outcome)
 
     def _merged(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_genai_batch.flows.outcome.settle import hold
         from airflow_provider_genai_batch.hooks.task_instance import owner_of
+        from airflow_provider_genai_batch.task.checks.row_checks import refuse_drift
+        from airflow_provider_genai_batch.task.parts.checked import checked_of
         from airflow_provider_genai_batch.task.parts.merge import merge
         from airflow_provider_genai_batch.task.parts.merge_tables import merge_tables
         from airflow_provider_genai_batch.task.parts.places import is_dataset
@@ -189,14 +209,19 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         from airflow_provider_genai_batch.wire.tables.sql import is_table
 
         parts = self._parts(self.manifests)
+        refuse_drift(self.checks or (), DRIFT_IN_PARTS)
+        checked = checked_of(parts, self.checks or ())
         digest, did = None, None
         with open_client(self.conn_id) as client:
             if is_table(self.results_uri):
                 did = merge_tables(parts, client, self.results_uri, owner_of(context).labels)
             elif not is_dataset(self.results_uri):
                 digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
-        manifest = total(parts, self.results_uri, digest, self.media_uri, did, conn_id=self.conn_id)
+        manifest = total(
+            parts, self.results_uri, digest, self.media_uri, did, conn_id=self.conn_id, checked=checked
+        )
         refuse_failed(manifest, self.max_failed_rows)
+        hold(manifest, self.on_check)
         return manifest.model_dump(mode="json")
 
     @staticmethod

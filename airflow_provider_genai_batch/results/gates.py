@@ -1,9 +1,12 @@
-"""Checks of rows, counted while the rows land; each check holds a few numbers and no rows."""
+"""Checks of rows, counted while the rows land; each check holds a few numbers and no rows.
+
+`wire.tables.gates` counts the same in BigQuery.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw
@@ -38,6 +41,48 @@ class Gates:
         return tuple(count.found(rows) for count in self._counts)
 
 
+def counted(check: Check, number: int, of: int) -> Checked:
+    """Return the result of a check of a share or a mean.
+
+    Args:
+        check: the check.
+        number: the number of rows, or the sum of the lengths.
+        of: the number of rows that were looked at.
+    """
+    value = number / of if of else None
+    passed = value is not None and check.least <= value <= check.most
+    return Checked(check=check.name, value=value, least=check.least, most=check.most, rows=of, passed=passed)
+
+
+def drifted(check: Check, value: float | None, rows: int) -> Checked:
+    """Return the result of a check of the largest difference of shares; None: there were no shares to compare."""
+    passed = value is None or value <= check.most
+    return Checked(
+        check=check.name, value=value, least=check.least, most=check.most, rows=rows, passed=passed
+    )
+
+
+def found_in_table(
+    checks: Sequence[Check], found: Mapping[str, float | None], rows: RowCounts
+) -> tuple[Checked, ...]:
+    """Return the results of checks that BigQuery has counted.
+
+    Args:
+        checks: the checks.
+        found: the row of `wire.tables.gates.TableGates.query`.
+        rows: the numbers of rows by status.
+    """
+    results = []
+    for number, check in enumerate(checks):
+        if check.kind == "drift":
+            results.append(drifted(check, found[f"most_{number}"], rows.ok))
+        elif check.kind == "invalid_share":
+            results.append(counted(check, rows.invalid, rows.total))
+        else:
+            results.append(counted(check, int(found[f"sum_{number}"] or 0), int(found[f"of_{number}"] or 0)))
+    return tuple(results)
+
+
 class _Drift:
     """How often each value occurred, in newly generated rows and in reused rows."""
 
@@ -60,14 +105,7 @@ class _Drift:
         if asked and reused:
             values = {*self._asked, *self._reused}
             value = max(abs(self._asked[one] / asked - self._reused[one] / reused) for one in values)
-        return Checked(
-            check=check.name,
-            value=value,
-            least=check.least,
-            most=check.most,
-            rows=asked + reused,
-            passed=value is None or value <= check.most,
-        )
+        return drifted(check, value, asked + reused)
 
 
 class _Count:
@@ -84,7 +122,7 @@ class _Count:
             return
         value = _member(answer, self.path) if self.path else row["text"]
         if kind == "length":
-            if isinstance(value, (str, list, dict)):
+            if isinstance(value, (str, list)):
                 self._rows += 1
                 self._sum += len(value)
             return
@@ -94,11 +132,7 @@ class _Count:
     def found(self, rows: RowCounts) -> Checked:
         check = self._check
         number, of = (rows.invalid, rows.total) if check.kind == "invalid_share" else (self._sum, self._rows)
-        value = number / of if of else None
-        passed = value is not None and check.least <= value <= check.most
-        return Checked(
-            check=check.name, value=value, least=check.least, most=check.most, rows=of, passed=passed
-        )
+        return counted(check, number, of)
 
 
 def _answer(row: PlainRow) -> Any:

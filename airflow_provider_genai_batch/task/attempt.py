@@ -128,7 +128,8 @@ class TaskAttempt:
                 )
                 raise InputError(msg)
             if settings.checks:
-                refuse_checks(settings, terms.order, typed=prepared.asks_for_type)
+                in_table = terms.order.table is not None
+                refuse_checks(settings, terms.order, typed=prepared.asks_for_type, in_table=in_table)
             rest = self._input.rest(prepared)
             plan = plan_attempt(self._shared, self._input, terms, rest, state)
             if self._settings.plan_only and plan is not None:

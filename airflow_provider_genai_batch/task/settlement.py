@@ -190,4 +190,5 @@ class Settlement:
         at_hand = None
         if order.table.looks_back and fingerprint is not None:
             at_hand = at_hand_name(order.table.staging, Identity(owner.key, fingerprint))
-        return TableLanding(order.table, inputs, labels, settings.truncated == "ok", at_hand)
+        checks = tuple(settings.checks or ())
+        return TableLanding(order.table, inputs, labels, settings.truncated == "ok", at_hand, checks)

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.jobs.identity import digest
+from airflow_provider_genai_batch.task.checks.row_checks import refuse_untyped
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
@@ -18,6 +19,8 @@ from airflow_provider_genai_batch.task.tables.typed import read_typed
 from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
+
+_SO_FAR = "Nothing was landed; the rows are paid for, and are still at the service."
 
 
 def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, output_type: Any) -> LoadedTable:
@@ -45,13 +48,15 @@ def landing_for_existing_jobs(
         **wanted: fields of `Landing`.
 
     Raises:
-        ConfigurationError: rows would land where the requests are.
+        ConfigurationError: rows would land where the requests are, or a check names a field that answers lack.
         InputError: the requests cannot be read, or one is not valid.
     """
-    validate = None if output_type is None else answer_check(output_type)
+    typed, checks = output_type is not None, wanted.get("checks") or ()
+    validate = answer_check(output_type) if typed else None
     if (loads := wanted.get("loads")) is not None:
         validate = loads.table.checked(validate)
     if src is None:
+        refuse_untyped(checks, typed=typed, so_far=_SO_FAR)
         refuse_media_overlap(None, wanted.get("results_uri"), wanted.get("media_uri"))
         yield Landing(validate=validate, output_type=output_type, submits=False, **wanted)
         return
@@ -60,6 +65,7 @@ def landing_for_existing_jobs(
     refuse_media_overlap(source, wanted.get("results_uri"), wanted.get("media_uri"))
     model = client.get(names[0]).model or ""
     with read_input(client, source, model=model, several_jobs=True) as prepared:
+        refuse_untyped(checks, typed=typed or prepared.asks_for_type, so_far=_SO_FAR)
         keys = (lambda: [*prepared.keys()]) if prepared.keyed and prepared.readable else (lambda: None)
         yield Landing(
             validate=validate,

@@ -11,7 +11,7 @@ from typing import TypeVar
 from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.flows.outcome.messages import shown
 from airflow_provider_genai_batch.flows.outcome.settle import allowed_rows
-from airflow_provider_genai_batch.models import Cost, Manifest, Plan, RowCounts, Usage
+from airflow_provider_genai_batch.models import Checked, Cost, Manifest, Plan, RowCounts, Usage
 from airflow_provider_genai_batch.models.jobs.job import JobState
 from airflow_provider_genai_batch.models.manifest.cost import ModelCost
 from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy, Saved
@@ -32,6 +32,7 @@ def total(
     bigquery: TableJobs | None = None,
     *,
     conn_id: str = "",
+    checked: Sequence[Checked] = (),
 ) -> Manifest:
     """Add up the manifests of all parts.
 
@@ -42,6 +43,7 @@ def total(
         media_uri: the folder that has the parts' folders of media.
         bigquery: the jobs in BigQuery that merged them.
         conn_id: the connection of the parts; their fallbacks may have others.
+        checked: the results of the checks of all rows.
     """
     first, ended = parts[0], _known(part.end_time for part in parts)
     behind = min(parts, key=lambda part: _is_behind(part.state))
@@ -63,6 +65,7 @@ def total(
         finish_reasons=_sums(part.finish_reasons for part in parts),
         dropped=_sums(part.dropped for part in parts),
         tiers=_sums(part.tiers for part in parts),
+        checks=tuple(checked),
         causes=dict(Counter(_sums(part.causes for part in parts)).most_common(MOST_SHOWN)),
         answered_by=_answered_by(parts, conn_id),
         usage=_usage(_known(part.usage for part in parts)),

@@ -177,6 +177,10 @@ class RunSettings:
         )
         if order.table is not None:
             refuse_landing(self, streamed=order.table.streamed)
+            if self.checks and not order.table.streamed:
+                order.table.gates(self.checks).query(
+                    order.table.result
+                )  # refuses what cannot be counted there
             if self.reuse or self.dedupe:
                 order = replace(order, table=order.table.looking_back())
         elif (self.reuse or self.dedupe) and self.file_uri is None:

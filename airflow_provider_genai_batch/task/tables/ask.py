@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination
 from airflow_provider_genai_batch.requests.tables.row_settings import read_names
 from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_rename
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
+from airflow_provider_genai_batch.wire.tables.gates import TableGates
 from airflow_provider_genai_batch.wire.tables.sql import (
     DatasetName,
     TableName,
@@ -73,6 +75,10 @@ class TableAsk:
         ask = replace(self, looks_back=True)
         check_names([*(ask.columns or ()), *ask.answer_columns, *ask.own_columns], "The table of the results")
         return ask
+
+    def gates(self, checks: Sequence[Check]) -> TableGates:
+        """Return how BigQuery counts what checks look at in the result."""
+        return TableGates(checks, self.answers, self.rename)
 
     @property
     def answer_columns(self) -> tuple[str, ...]:
@@ -177,16 +183,15 @@ def refuse_table_settings(task: Any) -> None:
 
 
 _NOT_IN_TABLES = ("media_uri", "keep", "fallbacks")
-_ONLY_STREAMED = ("checks",)
 _NEVER_STREAMED = ("reuse", "dedupe")
 
 
-def refuse_landing(task: Any, *, streamed: bool | None) -> None:
+def refuse_landing(task: Any, *, streamed: bool) -> None:
     """Refuse settings that do not work if rows land in a BigQuery table.
 
     Args:
         task: the settings of the task.
-        streamed: whether rows pass through the worker; None: not known yet.
+        streamed: whether it is known that rows pass through the worker.
 
     Raises:
         UnsupportedError, ConfigurationError: such a setting is given.
@@ -194,13 +199,6 @@ def refuse_landing(task: Any, *, streamed: bool | None) -> None:
     for name in _NOT_IN_TABLES:
         if getattr(task, name, None) not in (None, False):
             msg = f"The rows are written to a table in BigQuery, which has no place for it: leave {name} out."
-            raise UnsupportedError(msg)
-    for name in _ONLY_STREAMED if streamed is False else ():
-        if getattr(task, name, None) not in (None, False):
-            msg = (
-                f"Requests and rows stay in BigQuery and pass no worker: leave {name} out, or let them pass it by "
-                'validate="python".'
-            )
             raise UnsupportedError(msg)
     for name in _NEVER_STREAMED if streamed else ():
         if getattr(task, name, None) not in (None, False):

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
-from airflow_provider_genai_batch.models import BatchJob, Usage
+from airflow_provider_genai_batch.models import BatchJob, Checked, RowCounts, Usage
 from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
+from airflow_provider_genai_batch.results.gates import found_in_table
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
@@ -61,6 +63,7 @@ class TableLanding:
         labels: the labels of DAG, task and run.
         cut_off_is_ok: see `Answers`.
         at_hand: the table of existing answers; None: there was no search for them.
+        checks: the checks of all rows together.
     """
 
     ask: TableAsk
@@ -68,6 +71,7 @@ class TableLanding:
     labels: Mapping[str, str]
     cut_off_is_ok: bool = True
     at_hand: TableName | None = None
+    checks: tuple[Check, ...] = ()
 
     def land(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> RowCounter:
         """Write the result table from the answers of jobs, and count its rows. An existing table is replaced.
@@ -110,7 +114,15 @@ class TableLanding:
         tally = RowCounter(expected=None, reuses=self.at_hand is not None)
         unpaid = [] if self.at_hand is None else queries.ask(counts_unpaid(ask.result), location, self.labels)
         count_by_result(tally, found, dict(_shares(used, jobs)), unpaid)
+        tally.checked = self._checked(queries, location, tally.counts)
         return tally
+
+    def _checked(self, queries: Queries, location: str, rows: RowCounts) -> tuple[Checked, ...]:
+        """Let BigQuery count what the checks look at in the table that was written."""
+        gates, found = self.ask.gates(self.checks), dict[str, Any]()
+        if gates.needs_query:
+            (found,) = queries.ask(gates.query(self.ask.result), location, self.labels)
+        return found_in_table(self.checks, found, rows)
 
     def _kept(self, queries: Queries) -> KeptAtHand | None:
         if self.at_hand is None:

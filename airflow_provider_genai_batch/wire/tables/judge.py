@@ -45,6 +45,24 @@ def read(column: Column, parent: str) -> str:
     return f"IF({value} IS NULL, {_constant(column.default)}, {found})"
 
 
+def equals(value: str, wanted: str | float) -> str:  # a bool is an int
+    """Return the condition that a value of type JSON is a text, number or bool."""
+    if isinstance(wanted, str):
+        types, found, other = _TEXTS, _text(value), literal(wanted)
+    elif isinstance(wanted, bool):
+        types, found, other = "('boolean')", _text(value), literal(_written(wanted))
+    else:
+        types, found, other = _NUMBERS, f"SAFE_CAST({_text(value)} AS FLOAT64)", repr(wanted)
+    return f"JSON_TYPE({value}) IN {types} AND {found} = {other}"
+
+
+def length(value: str) -> str:
+    """Return the SQL of the length of a value of type JSON: characters of a text, items of an array, else NULL."""
+    kind = f"JSON_TYPE({value})"
+    items = f"IF({kind} = 'array', ARRAY_LENGTH({_items(value)}), NULL)"
+    return f"IF({kind} IN {_TEXTS}, CHAR_LENGTH({_text(value)}), {items})"
+
+
 def _member(parent: str, field: str) -> str:
     return f"{parent}[{literal(field)}]"
 
