@@ -11,8 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_genai_batch.checks import drift, length
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, InputError
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators.genai_batch import genai_batch_group
@@ -159,13 +160,14 @@ def test_the_rows_of_all_parts_are_judged_together(gemini: Emulator, tmp_path: P
     (tmp_path / "in.jsonl").write_text(requests(8, keyed=True))
     gemini.script(JobScript(row_errors={0: 13, 1: 13}))
 
-    def ask(name: str, share: float) -> Ran:
+    def ask(name: str, share: float, most: float = 100) -> Ran:
         return run_dag(
             lambda: group(
                 src=str(tmp_path / "in.jsonl"),
                 parts=2,
                 results_uri=str(tmp_path / name),
                 max_failed_rows=share,
+                checks=[length(between=(10, most))],
                 retries=0,
             )
         )
@@ -175,7 +177,11 @@ def test_the_rows_of_all_parts_are_judged_together(gemini: Emulator, tmp_path: P
     assert "2 of 8 rows of all parts failed (2 error)" in str(ran.errors[-1])
     assert len((tmp_path / "one.jsonl").read_text().splitlines()) == 8
     gemini.script(JobScript(row_errors={0: 13, 1: 13}))
-    assert ask("two.jsonl", 0.25).state == "success"
+    ran = ask("two.jsonl", 0.25, 10)
+    assert ran.states == {"all.split": "success", "all.ask": "success", "all.merge": "failed"}
+    assert isinstance(ran.errors[-1], ChecksFailed)
+    assert "length is 16 in 6 rows, not between 10 and 10" in str(ran.errors[-1])
+    assert len((tmp_path / "two.jsonl").read_text().splitlines()) == 8
 
 
 def test_nothing_is_asked_where_a_request_of_any_part_is_bad(gemini: Emulator, tmp_path: Path) -> None:
@@ -195,6 +201,7 @@ def test_nothing_is_asked_where_a_request_of_any_part_is_bad(gemini: Emulator, t
         ({"parts": 0}, "whole number from 1"),
         ({"parts": 2, "rows_per_part": 5}, "give one of them"),
         ({"parts": 2, "pilot": 5}, "takes no pilot"),
+        ({"parts": 2, "checks": [drift("a", within=0.1)], "reuse": "a.jsonl"}, "does not know the shares"),
         ({"parts": 2, "reuse": True}, "night before"),
         ({"parts": 2, "src": "bq://p.d.t"}, "BigQuery divides"),
         ({"parts": 2, "src": []}, "empty list"),

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
+from airflow_provider_genai_batch.checks import drift, invalid_share, length, null_share, share
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, InputError
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
@@ -210,9 +211,41 @@ def test_answers_are_checked_against_the_type_that_they_are_to_be(
     by_hand: Callable[..., str], tmp_path: Path
 ) -> None:
     name = by_hand(answers={0: '{"city": "Oslo"}', 1: '{"town": "Rome"}'})
-    ran = land(name, tmp_path / "rows.jsonl", output_type=Answer)
+    checks = [share("city", "Oslo", between=(0.5, 1)), invalid_share(at_most=0.5)]
+    ran = land(name, tmp_path / "rows.jsonl", output_type=Answer, checks=checks, on_check="warn")
     assert ran.state == "success", ran.errors
     rows = {row["text"]: row for row in read(tmp_path / "rows.jsonl")}
     assert rows['{"city": "Oslo"}']["output"] == {"city": "Oslo"}
     assert rows['{"town": "Rome"}']["status"] == "invalid"
     assert ran.xcom["land"]["counts"]["ok"] == 1
+    found = [(one["value"], one["rows"], one["passed"]) for one in ran.xcom["land"]["checks"]]
+    assert found == [(1.0, 1, True), (pytest.approx(5 / 6), 6, False)]
+
+
+def test_a_check_of_ended_jobs_that_fails_fails_the_task_once_rows_have_landed(
+    by_hand: Callable[..., str], tmp_path: Path
+) -> None:
+    ran = land(by_hand(), tmp_path / "rows.jsonl", checks=[length(between=(1, 2))])
+    (error,) = ran.errors
+    assert isinstance(error, ChecksFailed)
+    assert error.manifest
+    assert len(read(tmp_path / "rows.jsonl")) == 6
+    (error,) = land(by_hand(), tmp_path / "none.jsonl", checks=[null_share("city", at_most=0)]).errors
+    assert "not known to have fields. Nothing was landed" in str(error)
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"checks": [drift("city", within=0.1)]}, "rows of ended jobs are all new"),
+        ({"checks": [null_share("town", at_most=0)], "output_type": Answer}, "It has city"),
+        ({"checks": "city"}, "give a list of checks"),
+        ({"on_check": "ignore"}, '"fail" or "warn"'),
+    ],
+)
+def test_checks_of_ended_jobs_that_cannot_be_meant_are_refused_when_the_dag_is_parsed(
+    settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        GenAIBatchResultsOperator(task_id="land", job_names="batches/a", results_uri="a.jsonl", **settings)

@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.queries import Queries, Running
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, UnsupportedError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded
 from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
@@ -323,16 +323,17 @@ def test_values_are_loaded_as_their_columns_take_them(value: Any, kind: Column, 
     assert conform([replace(kind, required=False)], {}) == {"x": [] if kind.repeated else None}
 
 
-def test_checks_need_rows_that_pass_the_worker() -> None:
+def test_what_bigquery_cannot_check_python_checks_over_rows_that_pass_the_worker() -> None:
     asked = RunSettings(
         conn_id="c",
         model=MODEL,
         source=lambda: "bq://p.d.t",
         prompt="{text}",
         results_uri="bq://p.d.out",
+        output_type="kind STRING",
         checks=[length(between=(0, 9))],
     )
-    with pytest.raises(UnsupportedError, match='or let them pass it by validate="python"'):
+    with pytest.raises(ConfigurationError, match='or let the rows pass the worker by validate="python"'):
         asked.order(ClientConfig(Backend.VERTEX, project="p"))
     table = asked.order(ClientConfig(Backend.GEMINI, api_key="k")).table
     assert table is not None

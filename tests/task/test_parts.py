@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch.checks import invalid_share, length, share
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
-from airflow_provider_genai_batch.models import Manifest, ResultRow, RowCounts
+from airflow_provider_genai_batch.models import Checked, Manifest, ResultRow, RowCounts
 from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.digest import digest_of
 from airflow_provider_genai_batch.results.read_back import landed_rows
 from airflow_provider_genai_batch.results.sinks import form_of, opened
+from airflow_provider_genai_batch.task.parts.checked import checked_of
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.task.parts.merge import merge
 from airflow_provider_genai_batch.task.parts.places import Places
@@ -200,6 +202,23 @@ def test_parts_whose_columns_differ_are_not_merged(client: GenAIBatchClient, tmp
     with pytest.raises(InputError, match=r"different types \(output\)"):
         merge([first, second], client, str(tmp_path / "out.parquet"), renumber=False)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_what_parts_counted_for_a_check_is_added_up_and_bounded_as_today() -> None:
+    checks = [share("a", "b", between=(0.5, 0.6)), length("a", between=(1, 2)), invalid_share(at_most=0.1)]
+
+    def part(*found: tuple[float | None, int]) -> Manifest:
+        checked = [
+            Checked(check=check.name, value=value, least=0, most=9, rows=rows, passed=False)
+            for check, (value, rows) in zip(checks, found, strict=False)
+        ]
+        return Manifest(backend="gemini", state="SUCCEEDED", results_uri="part.jsonl", checks=tuple(checked))
+
+    parts = [part((1 / 3, 3), (0.1, 10), (0.0, 4)), part((5 / 7, 7), (None, 0), (0.5, 8))]
+    found = [(one.value, one.rows, one.most, one.passed) for one in checked_of(parts, checks)]
+    assert found == [(0.6, 10, 0.6, True), (0.1, 10, 2, False), (4 / 12, 12, 0.1, False)]
+    with pytest.raises(InputError, match=r"without a check of invalid_share\. Clear the mapped"):
+        checked_of([*parts, part((1.0, 1), (1.0, 1))], checks)
 
 
 def test_manifests_are_summed_up(tmp_path: Path) -> None:
