@@ -134,7 +134,8 @@ def _check_tiers(task: Any, source: Any) -> None:
     wanted = tiers_at_once(task)
     if not wanted:
         return
-    if source is not None and (source.bigquery_uri or source.file_name):
+    in_table = source is not None and source.bigquery_uri and task.prompt is not None
+    if source is not None and not in_table and (source.bigquery_uri or source.file_name):
         from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 
         raise unreadable_source(source.bigquery_uri or source.file_name)

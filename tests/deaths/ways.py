@@ -155,6 +155,14 @@ WAYS = {
             src=_TONIGHT,
             table=True,
         ),
+        Way(
+            "`pilot` by immediate calls, over a table of BigQuery, deferred",
+            {"prompt": "{text}", "key": "id", "pilot": 4, "dedupe": True, "deferrable": True},
+            "vertex",
+            src=_TONIGHT,
+            table=True,
+            at_once=True,
+        ),
     )
 }
 """By name."""

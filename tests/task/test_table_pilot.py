@@ -10,11 +10,10 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError, PilotFailed
+from airflow_provider_genai_batch.exceptions import PilotFailed
 from airflow_provider_genai_batch.models import JobState
 from airflow_provider_genai_batch.models.settings.pilot import Pilot
-from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from tests.operators.scenes import MODEL, client
+from tests.operators.scenes import client
 from tests.operators.test_table_to_table import change, keys_asked
 from tests.task.plain_task import Deferred
 from tests.task.test_table_reuse import ask, counts, found, rerun
@@ -75,12 +74,6 @@ def test_a_pilot_that_fails_in_bigquery_costs_itself_alone_and_is_judged_anew(
     manifest = rerun(texts, run="tonight", pilot=allowed, retry_failed_rows=1)
     assert counts(manifest) == {"total": 8, "ok": 8}
     assert Counter(keys_asked(vertex)) == {f"k{n}": 2 if f"k{n}" in first else 1 for n in range(8)}
-
-
-def test_a_pilot_at_once_of_rows_in_bigquery_is_refused_with_what_to_do() -> None:
-    given = {"src": "bq://p.d.t", "prompt": "{text}", "key": "id", "dest": "bq://p.d.out"}
-    with pytest.raises(ConfigurationError, match=r'with Pilot\(rows=…, tier="batch"\)'):
-        GenAIBatchOperator(task_id="ask", model=MODEL, pilot=100, **given)
 
 
 def test_what_a_cancelled_pilot_left_open_in_bigquery_is_asked_before_the_others(

@@ -292,6 +292,7 @@ class RowCounter:
         causes: Mapping[str, int],
         came: int,
         shares: Mapping[str, JobTotals] | None = None,
+        tiers: Mapping[str, int] | None = None,
     ) -> None:
         """Count rows that stay where they are, see `results.counting.unread_rows`.
 
@@ -300,6 +301,7 @@ class RowCounter:
             causes: numbers of failed rows by cause.
             came: how many rows there are.
             shares: the totals of each job, if known.
+            tiers: numbers of rows that immediate calls answered, by tier.
         """
         failed = Counter(statuses)
         self._keyless += failed.total()
@@ -307,6 +309,7 @@ class RowCounter:
         self._status.update(failed)
         self._causes.add(causes)
         self.rows_read += came
+        self._tiers.update(tiers or {})
         self._shares = {**self.shares, **(shares or {})}
         for totals in (shares or {}).values():
             self._tokens.add_job(totals)

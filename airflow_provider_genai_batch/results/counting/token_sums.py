@@ -56,6 +56,8 @@ class TokenSums:
         """Add the tokens of a job whose rows are read elsewhere."""
         self._add(totals.usage)
         self.long += totals.long
+        self.full += totals.full
+        self.full_long += totals.full_long
 
     def absorb(self, other: TokenSums) -> None:
         """Add the tokens of other rows. The parts are counted for each job, so they stay as they are."""

@@ -52,6 +52,7 @@ def count_by_result(
     lines: Iterable[Mapping[str, Any]],
     shares: Mapping[str, JobTotals],
     unpaid: Iterable[Mapping[str, Any]] = (),
+    tiers: Mapping[str, int] | None = None,
 ) -> None:
     """Count the rows of a table that was written from the answers of all jobs.
 
@@ -61,6 +62,7 @@ def count_by_result(
             number of all rows of that status.
         shares: the totals of each job.
         unpaid: numbers of rows that no job was paid for (``reused``, ``same``) by ``row_status``, with their tokens.
+        tiers: numbers of rows of immediate calls by tier.
     """
     statuses: dict[str, int] = {}
     causes: Counter[str] = Counter()
@@ -79,7 +81,7 @@ def count_by_result(
         counter.take_unpaid(status, int(line["reused"]), int(line["same"]), usage)
         if status != RowStatus.MISSING.value:
             came -= int(line["reused"]) + int(line["same"])
-    counter.take_unread(statuses, causes, came, shares)
+    counter.take_unread(statuses, causes, came, shares, tiers)
 
 
 def _failed(status: Any) -> PlainRow:

@@ -29,14 +29,15 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
     if not wanted:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} sends requests as immediate calls"
-    if has_no_file(task.results_uri):
-        if wanted == ["pilot"]:
+    if has_no_file(task.results_uri) and wanted == ["pilot"]:
+        if not _lands_in_table(task):
             msg = (
                 f"pilot={task.pilot!r} sends a sample as immediate calls, whose answers are kept beside a file of "
                 "rows, which the task does not have: give it a file as results_uri, or send the sample in a job, with "
                 'Pilot(rows=…, tier="batch").'
             )
             raise ConfigurationError(msg)
+    elif has_no_file(task.results_uri):
         msg = (
             f"{how}, whose answers only this task keeps, in files beside its rows: give it a file as results_uri, or "
             f"leave {wanted[0]} out, which a task with rows in a BigQuery table always has to."
@@ -45,6 +46,20 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
     if task.wait is False:
         msg = f"{how}, and the task has to wait for their answers: leave wait=False out, or {wanted[0]}."
         raise ConfigurationError(msg)
+
+
+def _lands_in_table(task: Any) -> bool:
+    """Whether rows land in a BigQuery table; the answers of a pilot are then kept in the place for staging."""
+    return task.results_uri is not None or (task.prompt is not None and task.dest is not None)
+
+
+def no_place_for_pilot(pilot: Any) -> ConfigurationError:
+    """Return the refusal of immediate calls whose answers have no place."""
+    return ConfigurationError(
+        f"pilot={pilot!r} sends a sample as immediate calls, whose answers are kept in Cloud Storage if rows land in a "
+        "table, and the connection names no place there. Nothing was sent. Set staging_uri in the connection, or send "
+        'the sample in a job, with Pilot(rows=…, tier="batch").'
+    )
 
 
 def tier_of_pilot(task: Any) -> Any:

@@ -36,6 +36,7 @@ from airflow_provider_genai_batch.task.jobs.traces import (
     of_manifest,
     span,
 )
+from airflow_provider_genai_batch.task.journal.in_table import in_table
 from airflow_provider_genai_batch.task.journal.journal import get_journaled
 from airflow_provider_genai_batch.task.landing.land import land_jobs
 from airflow_provider_genai_batch.task.landing.landing import Landing
@@ -53,6 +54,7 @@ class JobSettler:
         client: the client of the task's connection.
         model: the task's model, which a journal does not name.
         models: models of journals of another model, by the names of their jobs.
+        journal_uri: where journals are kept, see `RunSettings.journal_uri`; None: beside the rows.
         ledger: rows, tokens and cost of the settled jobs.
     """
 
@@ -60,6 +62,7 @@ class JobSettler:
     model: str | None = None
     models: dict[str, str | None] = field(default_factory=dict)
     ledger: UsageLedger = field(default_factory=UsageLedger)
+    journal_uri: str | None = None
 
     def settle(
         self,
@@ -169,7 +172,8 @@ class JobSettler:
     def _get(self, name: str, landing: Landing) -> BatchJob:
         if is_journaled(name):
             model = self.models.get(name, self.model)
-            return get_journaled(self.client, landing.results_uri, name, model)
+            job = get_journaled(self.client, self.journal_uri or landing.results_uri, name, model)
+            return job if landing.into is None else in_table(self.client, job, landing.into)
         return landing.at(name, self.client).get(name)
 
     def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:

@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks.at_once import no_place_for_pilot, tier_of_pilot
 from airflow_provider_genai_batch.task.checks.checks import check_order_settings
 from airflow_provider_genai_batch.task.checks.reuse_checks import no_place_for_unasked
 from airflow_provider_genai_batch.task.settings.order import Order, read_order
@@ -132,6 +133,12 @@ class RunSettings:
         """Return `results_uri` if it is a file, beside which other files may be kept."""
         return None if self.results_uri is None or is_table(self.results_uri) else self.results_uri
 
+    def journal_uri(self, connection: ClientConfig) -> str | None:
+        """Return the address beside which journals are kept: a file of rows, or one in the place for staging."""
+        if self.file_uri is not None or connection.staging_uri is None:
+            return self.file_uri
+        return f"{connection.staging_uri.rstrip('/')}/rows"
+
     @property
     def rows_uri(self) -> str | None:
         """Return where rows land: `results_uri`, or for rows of a BigQuery table the table in `dest`."""
@@ -187,6 +194,8 @@ class RunSettings:
             raise no_place_for_unasked(self)
         elif of_tables != dict.fromkeys(TABLE_SETTINGS):
             refuse_table_settings(self)
+        if tier_of_pilot(self) not in (None, _BATCH) and self.journal_uri(connection) is None:
+            raise no_place_for_pilot(self.pilot)
         if self.versions is None:
             return order
         return replace(order, labels=with_more(order.labels, self.versions.labels()))

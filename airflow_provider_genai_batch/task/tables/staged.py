@@ -64,8 +64,7 @@ class StagedTable:
             TransportError: BigQuery could not be reached.
         """
         queries = client.queries
-        tag = identity.tag.replace("-", "_")
-        table = self.inputs.place.table(f"genai_requests_{tag}")
+        table = requests_name(self.inputs.place, identity.tag)
         labels = merge_labels(self.labels, identity.labels())
         before = (
             answers_of(queries, self.answered, self.answers, self.cut_off_is_ok) if self.answered else None
@@ -75,7 +74,7 @@ class StagedTable:
         queries.run(
             Statement(
                 requests.create(table, options(labels, DAYS)),
-                f"genai_requests_{tag}",
+                table.table,
                 self.location,
                 labels,
                 makes=table,
@@ -136,6 +135,11 @@ def jobs_of(queries: Queries, inputs: TableName, requests: Iterable[str] = ()) -
     except CallError as error:
         log.warning("Not all jobs of this task in BigQuery are known: %s", error)
     return TableJobs(inputs=inputs.uri, jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
+
+
+def requests_name(staging: DatasetName, tag: str) -> TableName:
+    """Return the name of the table of requests of a job, by `Identity.tag`."""
+    return staging.table(f"genai_requests_{tag.replace('-', '_')}")
 
 
 def at_hand_name(staging: DatasetName, identity: Identity) -> TableName:

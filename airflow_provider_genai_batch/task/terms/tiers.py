@@ -41,7 +41,7 @@ def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
     for tier in tiers_at_once(settings):
         check_tier(tier, order.model, order.backend, order.task, location)
     source = order.source
-    if order.table is not None and (order.table.streamed or not tiers_at_once(settings)):
+    if order.table is not None:  # of immediate calls, there is only the pilot, whose requests are read
         return
     if source.bigquery_uri or source.file_name:
         raise unreadable_source(source.bigquery_uri or source.file_name or "")

@@ -88,11 +88,11 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
     if backend is _VERTEX and len(line) > _KEY_AND_RESPONSE and (beside := _beside(line)):
         row["input"] = beside
     if reading.asked is not None:
-        row["tier"] = _tier(response, reading.asked)
+        row["tier"] = tier_of(response, reading.asked)
     return row
 
 
-def _tier(response: Mapping[str, Any], asked: Tier) -> str | None:
+def tier_of(response: Mapping[str, Any], asked: Tier) -> str | None:
     """Return the tier that served an answer, or the requested one if no answer came; None if it is not known.
 
     A standard call counts as served at full price unless the answer says otherwise. For a flex call, it is not known.

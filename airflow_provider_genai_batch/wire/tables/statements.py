@@ -32,6 +32,8 @@ TOKENS = {
     "total": "totalTokenCount",
 }
 """Kinds of tokens, with the service's names."""
+TRAFFIC = "JSON_VALUE(response, '$.usageMetadata.trafficType')"
+"""Reads the tier by which the service counts an immediate call."""
 MISFIT = "does not fit output_type in"
 _OK = "'ok'"
 _STATUS = (
@@ -288,8 +290,9 @@ class Answers:
     def judged(self) -> str:
         """Return ``WITH … best AS (…)``: the best answer for each key; of equally good ones, the latest."""
         some = " UNION ALL ".join(
-            f"SELECT key, status, {_response(is_text)} AS response, processed_time FROM {table}"
-            for table, is_text in self.tables
+            f"SELECT {number} AS job, key, status, {_response(is_text)} AS response, "
+            f"SAFE_CAST(processed_time AS TIMESTAMP) AS processed_time FROM {table}"
+            for number, (table, is_text) in enumerate(self.tables)
         )
         text = (
             "(SELECT STRING_AGG(JSON_VALUE(p, '$.text'), '' ORDER BY i) FROM UNNEST(JSON_QUERY_ARRAY("
@@ -426,15 +429,20 @@ def counts(table: TableName) -> str:
 def usage(answers: Answers, long_prompt: int) -> str:
     """Return the query that sums the tokens in each table of answers, including rows that were replaced.
 
+    The sums are all tokens, those of long prompts (``long_…``), those that immediate calls pay in full (``full_…``),
+    and both (``full_long_…``).
+
     Args:
         answers: of all rounds.
         long_prompt: input tokens above which a request has a higher price.
     """
     prompt = f"JSON_VALUE(response, '$.usageMetadata.{TOKENS['input']}')"
     is_long = f"IFNULL(SAFE_CAST({prompt} AS INT64), 0) > {long_prompt}"
+    in_full = f"IFNULL({TRAFFIC}, '') <> 'ON_DEMAND_FLEX'"
+    kinds = {"": "TRUE", "long_": is_long, "full_": in_full, "full_long_": f"{is_long} AND {in_full}"}
     sums = "".join(
         f", SUM(IF({only}, SAFE_CAST(JSON_VALUE(response, '$.usageMetadata.{theirs}') AS INT64), 0)) AS {kind}{ours}"
-        for kind, only in (("", "TRUE"), ("long_", is_long))
+        for kind, only in kinds.items()
         for ours, theirs in TOKENS.items()
     )
     some = " UNION ALL ".join(
@@ -449,4 +457,4 @@ def usage(answers: Answers, long_prompt: int) -> str:
 
 
 def _response(is_text: bool) -> str:
-    return "SAFE.PARSE_JSON(response)" if is_text else "response"
+    return "SAFE.PARSE_JSON(response, wide_number_mode=>'round')" if is_text else "response"

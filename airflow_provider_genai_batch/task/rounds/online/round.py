@@ -22,7 +22,10 @@ from airflow_provider_genai_batch.models.jobs.job import Worth, worth
 from airflow_provider_genai_batch.models.jobs.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import number_of
+from airflow_provider_genai_batch.task.checks.checks import keeps_media
 from airflow_provider_genai_batch.task.files.files import check_writable
+from airflow_provider_genai_batch.task.inputs.bigquery.stream import read_placed
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
@@ -74,7 +77,8 @@ class OnlineRound:
         self._settings, self._task, self._client = shared.settings, shared.task, shared.client
         self.over = ""
         self._batch = Round(shared, order, limit)
-        self._journals = Journals(self._client, str(self._settings.results_uri), order.model)
+        place = self._settings.journal_uri(self._client.config)
+        self._journals = Journals(self._client, str(place), order.model)
         self.stopped: OnlineStopped | None = None
 
     @property
@@ -98,11 +102,13 @@ class OnlineRound:
             ResultsNotWritten: the journal cannot be written.
         """
         prepared, attempt, state = start.prepared, start.attempt, start.state
-        if not prepared.readable or not prepared.keyed:
+        if prepared.table is None and not (prepared.readable and prepared.keyed):
             raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
         own = self._batch.identity(start, prepared)
         if self._was_submitted(start):
             return self._batch.submit(start)
+        if prepared.table is not None:
+            prepared = read_placed(prepared.table, own, self._reader(prepared))
         journal = self._journals.of_round(own.tag)
         before = self._before(journal, attempt, state)
         rest = _without(prepared, journal, before)
@@ -184,6 +190,12 @@ class OnlineRound:
 
     # ------------------------------------------------------------
 
+    def _reader(self, prepared: PreparedInput) -> InputReader:
+        """Return what checks and spools the requests of a table's rows."""
+        order, media = self._order, keeps_media(self._settings)
+        asks = (order.source, order.model, order.request_defaults, None)
+        return InputReader(prepared.stack, self._client, *asks, several_jobs=True, keeps_media=media)
+
     def _was_submitted(self, start: RoundStart) -> bool:
         """Whether an earlier attempt in another tier has jobs with the same requests or a part of them."""
         attempt = start.attempt
@@ -222,7 +234,10 @@ class OnlineRound:
         if self._limit is not None:
             self._limit.check(prepared, state.spent)
         probe = f"{journal.folder}/{Part.named('standard-0000000000-00000000', 0, PART_LINES, 0).name}"
-        check_writable(str(self._settings.results_uri), self._client)
+        if (
+            self._settings.results_uri is not None
+        ):  # else statements write the table, which is checked already
+            check_writable(self._settings.results_uri, self._client)
         check_writable(probe, self._client, what="Answers of immediate calls", given=f"{journal.folder}/")
         if self._settings.media_uri is not None:
             check_media_writable(self._settings.media_uri, self._client)
