@@ -1,4 +1,4 @@
-"""A sample of a BigQuery table's rows is asked by immediate calls, and its answers land in the table with the others."""
+"""A sample of a BigQuery table's rows is asked by immediate calls, and its answers land with the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Model:
         """Answer."""
         if self.broken:
             return "I would rather not."
-        return '{"good": true, "tags": ["%s"]}' % request["contents"][0]["parts"][0]["text"][-1]
+        return json.dumps({"good": True, "tags": [request["contents"][0]["parts"][0]["text"][-1]]})
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_broken_prompt_costs_the_pilot_alone_and_failed_rows_are_asked_again_i
     assert asked_at_once(vertex) == 3
 
 
-def test_a_worker_that_dies_behind_each_statement_pays_for_no_row_twice_and_a_deferred_one_neither(
+def test_a_worker_that_dies_behind_each_statement_pays_for_no_row_twice(
     vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     died: list[str] = []
@@ -137,6 +137,7 @@ def test_a_task_that_is_deferred_behind_its_pilot_lands_it_from_another_process(
         "key": "id",
         "dest": f"bq://{texts}_out",
         "pilot": 3,
+        "reuse": None,
         "deferrable": True,
     }
     with client() as running:
