@@ -64,7 +64,7 @@ class TaskAttempt:
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
         watcher = JobWatcher(client, task.open_client)
-        settler = JobSettler(client, settings.model, journal_uri=settings.journal_uri(client.config))
+        settler = JobSettler(client, settings.model, journal_uri=lambda: settings.journal_uri(client.config))
         self._ledger = settler.ledger
         self._ledger.versions = settings.versions
         self._ledger.times = JobTimes(settings.conn_id, task.earlier_manifest)

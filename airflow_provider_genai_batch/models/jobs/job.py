@@ -120,7 +120,7 @@ class JobOutput(Noun):
     bigquery_table: str | None = None
     """Vertex: ``bq://project.dataset.table``."""
     journal: str | None = None
-    """For immediate calls instead of a job: the folder with the answers, beside the task's rows."""
+    """For immediate calls instead of a job: the folder with the answers. They may be loaded into `bigquery_table`."""
 
     @property
     def place(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,7 +54,7 @@ class JobSettler:
         client: the client of the task's connection.
         model: the task's model, which a journal does not name.
         models: models of journals of another model, by the names of their jobs.
-        journal_uri: where journals are kept, see `RunSettings.journal_uri`; None: beside the rows.
+        journal_uri: returns where journals are kept, see `RunSettings.journal_uri`; None: beside the rows.
         ledger: rows, tokens and cost of the settled jobs.
     """
 
@@ -62,7 +62,7 @@ class JobSettler:
     model: str | None = None
     models: dict[str, str | None] = field(default_factory=dict)
     ledger: UsageLedger = field(default_factory=UsageLedger)
-    journal_uri: str | None = None
+    journal_uri: Callable[[], str | None] = field(default=lambda: None)
 
     def settle(
         self,
@@ -172,7 +172,7 @@ class JobSettler:
     def _get(self, name: str, landing: Landing) -> BatchJob:
         if is_journaled(name):
             model = self.models.get(name, self.model)
-            job = get_journaled(self.client, self.journal_uri or landing.results_uri, name, model)
+            job = get_journaled(self.client, self.journal_uri() or landing.results_uri, name, model)
             return job if landing.into is None else in_table(self.client, job, landing.into)
         return landing.at(name, self.client).get(name)
 

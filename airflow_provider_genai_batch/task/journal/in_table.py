@@ -47,4 +47,5 @@ def in_table(client: GenAIBatchClient, job: BatchJob, into: TableLanding) -> Bat
         queries.run(Load(*named, makes=table, again=True))
     queries.keep_for(table, DAYS, into.labels)
     requests = BatchSource(bigquery_uri=requests_name(staging, who.tag).uri)
-    return job.model_copy(update={"source": requests, "output": JobOutput(bigquery_table=table.uri)})
+    output = JobOutput(bigquery_table=table.uri, journal=job.output.journal)
+    return job.model_copy(update={"source": requests, "output": output})

@@ -194,7 +194,7 @@ class RunSettings:
             raise no_place_for_unasked(self)
         elif of_tables != dict.fromkeys(TABLE_SETTINGS):
             refuse_table_settings(self)
-        if tier_of_pilot(self) not in (None, _BATCH) and self.journal_uri(connection) is None:
+        if self.pilot is not None and tier_of_pilot(self) != _BATCH and self.journal_uri(connection) is None:
             raise no_place_for_pilot(self.pilot)
         if self.versions is None:
             return order

@@ -5,31 +5,28 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
-from airflow_provider_genai_batch.models import BatchJob, Checked, RowCounts, Usage
+from airflow_provider_genai_batch.models import BatchJob, Checked, RowCounts
 from airflow_provider_genai_batch.models.jobs.identity import digest
-from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT, JobTotals
-from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
-from airflow_provider_genai_batch.results.counting.row_counter import UNKNOWN_TIER, RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.results.gates import found_in_table
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
+from airflow_provider_genai_batch.task.tables.totals import shares_of, tiers_of
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
-from airflow_provider_genai_batch.wire.answers.results import tier_of
 from airflow_provider_genai_batch.wire.tables.at_hand import counts_unpaid
-from airflow_provider_genai_batch.wire.tables.journaled import kept_of
 from airflow_provider_genai_batch.wire.tables.sql import TableName, read_table
 from airflow_provider_genai_batch.wire.tables.statements import (
     KEY,
     TOKENS,
-    Answers,
     KeptAtHand,
     Result,
     counts,
@@ -118,8 +115,8 @@ class TableLanding:
         )
         tally = RowCounter(expected=None, reuses=self.at_hand is not None)
         unpaid = [] if self.at_hand is None else queries.ask(counts_unpaid(ask.result), location, self.labels)
-        tiers = _tiers(client, answers, written, location, self.labels)
-        count_by_result(tally, found, dict(_shares(used, jobs)), unpaid, tiers)
+        tiers = tiers_of(client, answers, written, location, self.labels)
+        count_by_result(tally, found, shares_of(used, jobs), unpaid, tiers)
         tally.checked = self._checked(queries, location, tally.counts)
         return tally
 
@@ -162,8 +159,8 @@ class TableLanding:
         ]
         used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels)
         tally = RowCounter(expected=None)
-        tiers = _tiers(client, answers, ended, location, self.labels)
-        count_by_result(tally, lines, dict(_shares(used, jobs)), tiers=tiers)
+        tiers = tiers_of(client, answers, ended, location, self.labels)
+        count_by_result(tally, lines, shares_of(used, jobs), tiers=tiers)
         return tally
 
     def jobs(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> TableJobs:
@@ -187,45 +184,3 @@ def _as_row(key: str, status: str, error: str | None, text: str | None, *tokens:
         "usage": spent if any(spent.values()) else None,
         "model_version": None,
     }
-
-
-def _shares(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> Sequence[tuple[str, JobTotals]]:
-    named = [job.name for job in jobs if job.output.bigquery_table]
-    shares = []
-    for row in used:
-        number, answered = int(row["number"]), int(row["answered"])
-        rows, name = Counter({"ok": answered, "error": number - answered}), named[int(row["job"])]
-        parts = ("", "long_", "full_", "full_long_") if is_journaled(name) else ("", "long_")
-        sums = [Usage(**{kind: int(row[f"{part}{kind}"] or 0) for kind in TOKENS}) for part in parts]
-        shares.append((name, JobTotals(rows, *sums)))
-    return shares
-
-
-def _tiers(
-    client: GenAIBatchClient,
-    answers: Answers,
-    jobs: Sequence[BatchJob],
-    location: str,
-    labels: Mapping[str, str],
-) -> Counter[str]:
-    """Count the answers of immediate calls that stand, by the tier that served them.
-
-    Args:
-        client: the client of the task's connection.
-        answers: the answers of all jobs.
-        jobs: the jobs, in the same order.
-        location: where the tables are.
-        labels: the labels of DAG, task and run.
-    """
-    tables = [*zip(jobs, answers.tables, strict=True)]
-    calls = [(Writer.of(job.name).tier, one) for job, one in tables if is_journaled(job.name)]
-    found = Counter[str]()
-    if not calls:
-        return found
-    others = [table for job, (table, _) in tables if not is_journaled(job.name)]
-    sql = kept_of(replace(answers, tables=[one for _, one in calls]), others)
-    for row in client.queries.ask(sql, location, labels):
-        response = {} if row["refused"] else {"usageMetadata": {"trafficType": row["traffic"]}}
-        tier = tier_of(response, calls[int(row["job"])][0])
-        found[tier or UNKNOWN_TIER] += int(row["number"])
-    return found
