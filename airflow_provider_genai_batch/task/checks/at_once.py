@@ -30,13 +30,8 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} sends requests as immediate calls"
     if has_no_file(task.results_uri) and wanted == ["pilot"]:
-        if not _lands_in_table(task):
-            msg = (
-                f"pilot={task.pilot!r} sends a sample as immediate calls, whose answers are kept beside a file of "
-                "rows, which the task does not have: give it a file as results_uri, or send the sample in a job, with "
-                'Pilot(rows=…, tier="batch").'
-            )
-            raise ConfigurationError(msg)
+        if not _may_land_in_table(task):
+            raise no_rows_for_pilot(task.pilot)
     elif has_no_file(task.results_uri):
         msg = (
             f"{how}, whose answers only this task keeps, in files beside its rows: give it a file as results_uri, or "
@@ -48,13 +43,43 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
         raise ConfigurationError(msg)
 
 
-def _lands_in_table(task: Any) -> bool:
-    """Whether rows land in a BigQuery table; the answers of a pilot are then kept in the place for staging."""
-    return task.results_uri is not None or (task.prompt is not None and task.dest is not None)
+def _may_land_in_table(task: Any) -> bool:
+    """Whether rows land in a BigQuery table, as far as is known when a DAG is parsed."""
+    dest = None if task.prompt is None else task.dest
+    elsewhere = isinstance(dest, str) and dest.startswith("gs://")
+    return task.results_uri is not None or (dest is not None and not elsewhere)
 
 
-def no_place_for_pilot(pilot: Any) -> ConfigurationError:
-    """Return the refusal of immediate calls whose answers have no place."""
+def check_place_of_pilot(pilot: Any, *, in_table: bool, place: str | None) -> None:
+    """Refuse a pilot of immediate calls whose answers have no place.
+
+    Args:
+        pilot: the parameter.
+        in_table: whether rows land in a BigQuery table.
+        place: the address beside which answers are kept; None: there is none.
+
+    Raises:
+        ConfigurationError: rows land nowhere, or there is no such address.
+    """
+    one = Pilot.of(pilot)
+    if one is None or one.tier == Tier.BATCH.value:
+        return
+    if not in_table:
+        raise no_rows_for_pilot(pilot)
+    if place is None:
+        raise _no_place_for_pilot(pilot)
+
+
+def no_rows_for_pilot(pilot: Any) -> ConfigurationError:
+    """Return the refusal of immediate calls of a task that lands no rows."""
+    return ConfigurationError(
+        f"pilot={pilot!r} sends a sample as immediate calls, whose answers are kept beside a file of rows, which the "
+        "task does not have: give it a file as results_uri, or send the sample in a job, with "
+        'Pilot(rows=…, tier="batch").'
+    )
+
+
+def _no_place_for_pilot(pilot: Any) -> ConfigurationError:
     return ConfigurationError(
         f"pilot={pilot!r} sends a sample as immediate calls, whose answers are kept in Cloud Storage if rows land in a "
         "table, and the connection names no place there. Nothing was sent. Set staging_uri in the connection, or send "
