@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks.at_once import no_place_for_pilot, tier_of_pilot
+from airflow_provider_genai_batch.task.checks.at_once import check_place_of_pilot
 from airflow_provider_genai_batch.task.checks.checks import check_order_settings
 from airflow_provider_genai_batch.task.checks.reuse_checks import no_place_for_unasked
 from airflow_provider_genai_batch.task.settings.order import Order, read_order
@@ -194,8 +194,9 @@ class RunSettings:
             raise no_place_for_unasked(self)
         elif of_tables != dict.fromkeys(TABLE_SETTINGS):
             refuse_table_settings(self)
-        if self.pilot is not None and tier_of_pilot(self) != _BATCH and self.journal_uri(connection) is None:
-            raise no_place_for_pilot(self.pilot)
+        if self.pilot is not None and self.file_uri is None:
+            in_table = order.table is not None or self.results_uri is not None
+            check_place_of_pilot(self.pilot, in_table=in_table, place=self.journal_uri(connection))
         if self.versions is None:
             return order
         return replace(order, labels=with_more(order.labels, self.versions.labels()))
