@@ -128,7 +128,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         return shares
 
 
-class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
+class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
     """Merge the rows of parts into one table, part after part, and judge them together.
 
     Files in one bucket of Cloud Storage are joined there, and tables in BigQuery; other files pass through the worker.
@@ -155,6 +155,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
         InputError: the rows of a part are not those that it landed.
     """
 
+    src: Any = None  # rows have no requests here; templates in `checks` are rendered
     template_fields: Sequence[str] = (
         "manifests",
         "results_uri",

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_provider_genai_batch.checks import drift, length
+from airflow_provider_genai_batch.checks import drift, length, share
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, InputError
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
@@ -222,6 +222,19 @@ def _build(**settings: Any) -> None:
 
     with DAG("parsed", schedule=None):
         group(**settings)
+
+
+def test_templates_in_checks_are_rendered_in_the_parts_and_where_they_are_merged() -> None:
+    from airflow.sdk import DAG
+
+    checks = [share("label", "{{ word }}", between=(0.1, 0.2))]
+    with DAG("parsed", schedule=None) as dag:
+        group(src="in.jsonl", parts=2, results_uri="out.jsonl", checks=checks, output_type="label STRING")
+    for name in ("all.ask", "all.merge"):
+        task = dag.task_dict[name]
+        given = task.partial_kwargs["checks"] if name == "all.ask" else task.checks
+        rendered = dag.task_dict["all.merge"].render_template(given, {"word": "good"})
+        assert [one.name for one in rendered] == ["share of label = 'good'"]
 
 
 def test_the_parts_keep_what_they_are_given() -> None:
