@@ -39,7 +39,7 @@ class Review(BaseModel):
     price: Decimal
     day: date
     part: Part | None
-    loose: dict[str, Any]
+    loose: dict[str, int | float | bool | str | list[int] | None]
     note: str | None = None
 
 
@@ -93,9 +93,7 @@ def review(draw: random.Random) -> dict[str, Any]:
         "price": draw.choice(["1.25", "7"]),
         "day": draw.choice(["2026-01-02", "2026-01-03"]),
         "part": draw.choice([None, {"name": "Ada", "size": 1}, {"name": "O'Neil \\ größe"}]),
-        "loose": draw.choice(
-            [{"x": 1}, {"x": 1.5}, {"x": True}, {"x": "1"}, {"x": None}, {}, {"x": [1, 2]}, {"x": {"y": 1}}]
-        ),
+        "loose": draw.choice([{"x": 1}, {"x": 1.5}, {"x": True}, {"x": "1"}, {"x": None}, {}, {"x": [1, 2]}]),
         "note": draw.choice([None, "", "größe\u2028😀", "plain"]),
     }
 

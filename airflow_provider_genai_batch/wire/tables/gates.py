@@ -47,19 +47,31 @@ class TableGates:
         Raises:
             ConfigurationError: a check cannot be counted in these columns.
         """
-        counts, drifts = ["COUNT(*) AS good"], list[str]()
+        rows, counts, drifts = self._rows(table), ["COUNT(*) AS good"], list[str]()
         for number, check in enumerate(self.checks):
             if check.kind == "drift":
-                drifts.append(f"({_drift(self._found(check), number, table)}) AS d{number}")
+                drifts.append(f"({_drift(self._found(check), number, rows)}) AS d{number}")
             elif check.kind != "invalid_share":
                 counts += self._counts(check, number)
-        whole = f"(SELECT {', '.join(counts)} FROM {table} AS t WHERE {_GOOD}) AS c"
+        whole = f"(SELECT {', '.join(counts)} FROM {rows} WHERE {_GOOD}) AS c"
         return f"SELECT * FROM {' CROSS JOIN '.join([whole, *drifts])}"
 
     @property
     def needs_query(self) -> bool:
         """Whether a check is not decided by the numbers of rows alone."""
         return any(check.kind != "invalid_share" for check in self.checks)
+
+    def _rows(self, table: TableName) -> str:
+        """Return the SQL of the rows; if answers are text and a check names a field, with their JSON."""
+        if self.columns is not None or not any(check.field for check in self.checks):
+            return f"{table} AS t"
+        more = ", reused_from" if any(check.kind == "drift" for check in self.checks) else ""
+        parsed = f"SAFE.PARSE_JSON({self._text}, wide_number_mode=>'round') AS parsed"
+        return f"(SELECT row_status, {self._text}, {parsed}{more} FROM {table}) AS t"
+
+    @property
+    def _text(self) -> str:
+        return name(self.renamed.get(_ANSWER.name, _ANSWER.name))
 
     def _counts(self, check: Check, number: int) -> list[str]:
         found = self._found(check)
@@ -77,10 +89,7 @@ class TableGates:
         """
         path = check.field.split(".") if check.field else []
         if self.columns is None:
-            text = f"t.{name(self.renamed.get(_ANSWER.name, _ANSWER.name))}"
-            if not path:
-                return _Value(check, text, _ANSWER)
-            return _inside(f"SAFE.PARSE_JSON({text}, wide_number_mode=>'round')", path, check)
+            return _inside("t.parsed", path, check) if path else _Value(check, f"t.{self._text}", _ANSWER)
         if not path:
             reason = "the table has the fields of an answer and not its text. Name a field of the answer"
             raise _cannot(check, reason)
@@ -163,17 +172,17 @@ def _inside(sql: str, path: Sequence[str], check: Check) -> _Value:
     return _Value(check, sql + "".join(f"[{literal(part)}]" for part in path), Column("", "JSON"))
 
 
-def _drift(value: _Value, number: int, table: TableName) -> str:
+def _drift(value: _Value, number: int, rows: str) -> str:
     """Return the query of the largest difference between the shares of a value."""
-    rows = (
+    seen = (
         f"SELECT IFNULL(TO_JSON_STRING({value.sql}), 'null') AS value, t.reused_from IS NULL AS asked "
-        f"FROM {table} AS t WHERE {_GOOD}"
+        f"FROM {rows} WHERE {_GOOD}"
     )
     counted = ("COUNTIF(asked)", "COUNTIF(NOT asked)")
     shares = [f"SAFE_DIVIDE({one}, SUM({one}) OVER ())" for one in counted]
     return (
         f"SELECT MAX(ABS(asked - reused)) AS most_{number} FROM "
-        f"(SELECT {shares[0]} AS asked, {shares[1]} AS reused FROM ({rows}) GROUP BY value)"
+        f"(SELECT {shares[0]} AS asked, {shares[1]} AS reused FROM ({seen}) GROUP BY value)"
     )
 
 

@@ -107,4 +107,4 @@ def _numeric(value: Any) -> str:
         raise ValueError
     with localcontext() as context:
         context.prec = 60
-        return format(number.quantize(_FRACTION, ROUND_HALF_UP), "f")
+        return format(number.quantize(_FRACTION, ROUND_HALF_UP).normalize(), "f")
