@@ -212,7 +212,8 @@ def test_what_parts_counted_for_a_check_is_added_up_and_bounded_as_today() -> No
             Checked(check=check.name, value=value, least=0, most=9, rows=rows, passed=False)
             for check, (value, rows) in zip(checks, found, strict=False)
         ]
-        return Manifest(backend="gemini", state="SUCCEEDED", results_uri="part.jsonl", checks=tuple(checked))
+        said = {"backend": "gemini", "state": "SUCCEEDED", "job_names": (), "results_uri": "part.jsonl"}
+        return Manifest(**said, checks=tuple(checked))
 
     parts = [part((1 / 3, 3), (0.1, 10), (0.0, 4)), part((5 / 7, 7), (None, 0), (0.5, 8))]
     found = [(one.value, one.rows, one.most, one.passed) for one in checked_of(parts, checks)]

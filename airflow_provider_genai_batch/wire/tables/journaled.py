@@ -65,11 +65,11 @@ def kept_of(calls: Answers, others: Sequence[TableName]) -> str:
         Rows with ``job``, the number of the table in `calls`; ``traffic``, by which tier the service counts them;
         ``refused``, whether there is no answer; and ``number``.
     """
-    stands = "misfits = ''"
+    stands = ""
     if others:
         keys = " UNION ALL ".join(f"SELECT key FROM {table}" for table in others)
-        stands = f"({stands} OR key NOT IN (SELECT key FROM ({keys}) WHERE key IS NOT NULL))"
+        stands = f"WHERE misfits = '' OR key NOT IN (SELECT key FROM ({keys}) WHERE key IS NOT NULL) "
     return (
         f"{calls.judged()} SELECT job, {TRAFFIC} AS traffic, response IS NULL AS refused, COUNT(*) AS number "
-        f"FROM best WHERE {stands} GROUP BY job, traffic, refused"
+        f"FROM best {stands}GROUP BY job, traffic, refused"
     )
