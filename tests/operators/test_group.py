@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationE
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators.genai_batch import genai_batch_group
+from airflow_provider_genai_batch.operators.parts import GenAIBatchMergeOperator
 from airflow_provider_genai_batch.results.digest import digest_of
 from airflow_provider_genai_batch.task.files.objects import listed
 from tests.dags import Ran, run_dag
@@ -226,15 +227,17 @@ def _build(**settings: Any) -> None:
 
 def test_templates_in_checks_are_rendered_in_the_parts_and_where_they_are_merged() -> None:
     from airflow.sdk import DAG
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     checks = [share("label", "{{ word }}", between=(0.1, 0.2))]
     with DAG("parsed", schedule=None) as dag:
         group(src="in.jsonl", parts=2, results_uri="out.jsonl", checks=checks, output_type="label STRING")
-    for name in ("all.ask", "all.merge"):
-        task = dag.task_dict[name]
-        given = task.partial_kwargs["checks"] if name == "all.ask" else task.checks
-        rendered = dag.task_dict["all.merge"].render_template(given, {"word": "good"})
-        assert [one.name for one in rendered] == ["share of label = 'good'"]
+    ask, merge, context = dag.task_dict["all.ask"], dag.task_dict["all.merge"], {"word": "good"}
+    assert isinstance(ask, MappedOperator)
+    assert isinstance(merge, GenAIBatchMergeOperator)
+    assert ask.partial_kwargs["checks"] == merge.checks == checks
+    (rendered,) = merge.render_template(merge.checks, context)  # type: ignore[arg-type]
+    assert rendered.name == "share of label = 'good'"
 
 
 def test_the_parts_keep_what_they_are_given() -> None:

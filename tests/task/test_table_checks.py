@@ -98,7 +98,7 @@ def review(draw: random.Random) -> dict[str, Any]:
     }
 
 
-def reviews(seed: int) -> dict[str, Any]:
+def reviews(seed: int) -> dict[str | int, Any]:
     draw = random.Random(seed)
     return {f"k{number}": review(draw) for number in range(ROWS)}
 
@@ -182,7 +182,9 @@ def test_answers_without_a_type_are_counted_as_texts_or_as_the_json_that_they_ar
         (share("price", 1.25, between=(0, 0.5)), "whose values are texts in an answer"),
         (share("sure", 1, between=(0, 0.5)), "BOOL never has this value"),
         (share("part.size", 2**70, between=(0, 0.5)), "INT64 never has this value"),
-        (share("part.colour", "red", between=(0, 0.5)), "no field 'colour', only name, size"),
+        (share("part.colour", "red", between=(0, 0.5)), "no field 'colour'; the fields are: name, size"),
+        (share("label.x", "red", between=(0, 0.5)), "no field 'x'; the fields are: none"),
+        (share("tags.x", "red", between=(0, 0.5)), "'tags' is a list. Name it without"),
     ],
 )
 def test_what_a_typed_column_cannot_tell_is_refused_with_what_to_do(check: Check, said: str) -> None:

@@ -21,7 +21,8 @@ from tests.task.test_attempt import ended
 from tests.task.test_pilot import asked_at_once
 from tests.task.test_table_reuse import ask, counts, found, rerun
 
-ROWS, TYPED = 8, {"output_type": "good BOOL, tags ARRAY<STRING>"}
+ROWS = 8
+TYPED: dict[str, Any] = {"output_type": "good BOOL, tags ARRAY<STRING>"}
 
 
 class Model:

@@ -93,21 +93,24 @@ class TableGates:
         if not path:
             reason = "the table has the fields of an answer and not its text. Name a field of the answer"
             raise _cannot(check, reason)
-        there, sql = self.columns, "t"
+        column, sql = Column("", "STRUCT", fields=tuple(self.columns)), "t"
         for depth, part in enumerate(path):
-            column = next((one for one in there if one.name == part), None)
-            if column is None:
-                names = ", ".join(one.name for one in there)
-                raise _cannot(check, f"there is no field {part!r}, only {names}. Name one of these")
+            if column.repeated:
+                reason = f"{column.name!r} is a list. Name it without what is in it"
+                raise _cannot(check, reason)
+            column = _member(column, part, check)
             sql = f"{sql}.{name(part if depth else self.renamed.get(part, part))}"
             if column.kind == "JSON":
                 return _inside(sql, path[depth + 1 :], check)
-            if column.repeated and depth + 1 < len(path):
-                raise _cannot(
-                    check, f"{part!r} is a list of several values. Name the field without what is in it"
-                )
-            there = column.fields
         return _Value(check, sql, column)
+
+
+def _member(column: Column, field: str, check: Check) -> Column:
+    for one in column.fields:
+        if one.name == field:
+            return one
+    names = ", ".join(one.name for one in column.fields) or "none"
+    raise _cannot(check, f"there is no field {field!r}; the fields are: {names}. Name one of them")
 
 
 @dataclass(frozen=True)
