@@ -14,10 +14,7 @@ from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, PilotFailed
 from airflow_provider_genai_batch.models import Pilot
-from tests.operators.scenes import client
 from tests.operators.test_table_to_table import Died, keys_asked
-from tests.task.plain_task import Deferred, PlainTask, attempt
-from tests.task.test_attempt import ended
 from tests.task.test_pilot import asked_at_once
 from tests.task.test_table_reuse import ask, counts, found, rerun
 
@@ -75,9 +72,6 @@ def test_a_sample_is_asked_at_once_and_stands_in_the_table_beside_the_others(
     assert bases == {"batch", "standard"}
     own = manifest["plan"]["cost"]["batch"]
     assert own["least"] <= manifest["cost"]["usd"] <= own["most"]
-    # The next night uses the answers of the pilot as it uses others.
-    assert counts(ask(texts, pilot=3, **TYPED)) == {"total": 8, "ok": 8, "reused": 8}
-    assert asked_at_once(vertex) == 3
 
 
 def test_a_broken_prompt_costs_the_pilot_alone_and_failed_rows_are_asked_again_in_a_job(
@@ -127,26 +121,6 @@ def test_a_worker_that_dies_behind_each_statement_pays_for_no_row_twice(
     assert counts(manifest) == {"total": 8, "ok": 8}
     assert (asked_at_once(vertex), len(vertex.jobs)) == (3, 1)
     assert {row["row_status"] for row in found(vertex, texts).values()} == {"ok"}
-
-
-def test_a_task_that_is_deferred_behind_its_pilot_lands_it_from_another_process(
-    vertex: Emulator, texts: str
-) -> None:
-    how: dict[str, Any] = {
-        "source": lambda: f"bq://{texts}",
-        "prompt": "Classify: {text}",
-        "key": "id",
-        "dest": f"bq://{texts}_out",
-        "pilot": 3,
-        "reuse": None,
-        "deferrable": True,
-    }
-    with client() as running:
-        with pytest.raises(Deferred) as left:
-            ask(texts, run="tonight", **how)
-        manifest = attempt(PlainTask(), running, (), **how).complete(ended(running, left.value))
-    assert counts(manifest) == {"total": 8, "ok": 8}
-    assert asked_at_once(vertex) == 3
 
 
 def test_rows_that_pass_the_worker_have_such_a_pilot_too(vertex: Emulator, texts: str) -> None:
