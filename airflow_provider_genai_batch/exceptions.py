@@ -94,6 +94,46 @@ class CostLimitExceeded(GenAIBatchError):
         )
 
 
+class DailyCostExceeded(CostLimitExceeded):
+    """Jobs may cost more than ``max_cost_per_day`` leaves of the day, so they were not submitted, or were withdrawn.
+
+    Attributes:
+        max_cost: the limit of the day, USD.
+        expected: the most that the task's next jobs may cost, USD.
+        spent: the most that the jobs of the day may cost so far, USD.
+        requests: the number of requests of the round.
+        arithmetic: how their cost was calculated.
+        of: whose jobs count: ``connection`` or ``dag``.
+        jobs: how many jobs of the day there are.
+        day: the day (UTC), such as ``2026-11-29``.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only
+        self,
+        *,
+        max_cost: float,
+        expected: float,
+        spent: float,
+        requests: int,
+        arithmetic: str,
+        of: str,
+        jobs: int,
+        day: str,
+        became: str,
+    ) -> None:
+        self.max_cost, self.expected, self.spent = max_cost, expected, spent
+        self.requests, self.arithmetic = requests, arithmetic
+        self.of, self.jobs, self.day = of, jobs, day
+        GenAIBatchError.__init__(
+            self,
+            f"The next jobs may cost up to {expected:.6f} USD, and max_cost_per_day={max_cost:g} leaves "
+            f"{max(max_cost - spent, 0):.6f} of {day} (UTC): jobs of this {of} that were created since 00:00 ({jobs}) "
+            f"may cost {spent:.6f} together. {became} Each attempt counts anew: the next day has room, and so has "
+            "one of whose jobs some have ended without an answer. Or send fewer requests, set a lower "
+            f"max_output_tokens in request_defaults, or raise max_cost_per_day. How it was counted: {arithmetic}",
+        )
+
+
 # ---------------------------------------------------------------- one call to the service
 
 

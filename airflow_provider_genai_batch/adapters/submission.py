@@ -35,9 +35,11 @@ def submit(
 
     Raises:
         InputError: a request cannot be sent; nothing was sent.
+        ConfigurationError: the connection has a `max_cost_per_day`; nothing was sent.
         CreateOutcomeUnknown: the job may have been created, and the service could not be asked.
         CallError: the service refused the call.
     """
+    client.config.refuse_uncounted("other operators")
     finder, owner = JobFinder(JobWatcher(client, open_earlier_client)), owner_of(context)
     since, name = owner.run_begin, identity.display_name(owner.readable_name)
     again = context["ti"].try_number > 1

@@ -66,6 +66,7 @@ class AsyncGenAIBatchClient:
 
     async def create(self, model: str, src: Any, **settings: Any) -> BatchJob:
         """Create a job: one POST, never repeated."""
+        self.config.refuse_uncounted("create")
         return await self.perform(self.calls.create(job_spec(self.config, model, src, **settings)))
 
     async def get(self, name: str) -> BatchJob:
@@ -91,7 +92,7 @@ class AsyncGenAIBatchClient:
 
     async def delete(self, name: str) -> None:
         """Delete an ended job and wait until that is done."""
-        await self.run(jobs.delete_job(self.calls, name))
+        await self.run(jobs.delete_job(self.calls, name, self.service_time))
 
     # ------------------------------------------------------------ bytes
 

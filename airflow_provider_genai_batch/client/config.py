@@ -66,6 +66,8 @@ class ClientConfig:
     """Base URL of BigQuery; None: Google's."""
     max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict, hash=False)
     """The most tokens of all unfinished jobs together, by the last part of a model's name; ``*``: any other model."""
+    max_cost_per_day: float | None = None
+    """USD that jobs may cost that tasks create in a day (UTC); None: there is no limit."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, before anything is sent.
@@ -107,6 +109,22 @@ class ClientConfig:
         """Return the most tokens of a model's unfinished jobs together; None: there is no limit."""
         limits = self.max_enqueued_tokens
         return limits.get(model.rpartition("/")[2], limits.get("*"))
+
+    def refuse_uncounted(self, what: str) -> None:
+        """Refuse to create jobs that state no cost, if there is a limit of a day.
+
+        Args:
+            what: what would create them.
+
+        Raises:
+            ConfigurationError: there is one.
+        """
+        if self.max_cost_per_day is not None:
+            msg = (
+                f"The connection has max_cost_per_day={self.max_cost_per_day:g}, which only GenAIBatchOperator holds: "
+                f"jobs of {what} would not be counted. Nothing was sent. Use the operator, or a connection without it."
+            )
+            raise ConfigurationError(msg)
 
     @property
     def version(self) -> str:

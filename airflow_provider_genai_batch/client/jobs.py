@@ -10,16 +10,19 @@ from airflow_provider_genai_batch.client.pages import CreationOrder, Pages
 from airflow_provider_genai_batch.exceptions import (
     ApiError,
     BadRequest,
+    ConfigurationError,
     NotFound,
     PreconditionFailed,
     TransportError,
 )
 from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.submission.charge import begin_of_day, was_before
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.stated_cost import stated_cost
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 
 PAGE_SIZE = 100
@@ -47,14 +50,29 @@ def next_page(
             return jobs
 
 
-def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
+def delete_job(calls: Calls, name: str, clock: Callable[[], float]) -> Generator[Any, Any, None]:
     """Delete a job; on Vertex, wait for the operation that deletes it.
 
+    Args:
+        calls: the calls of the connection.
+        name: the job's name.
+        clock: returns the seconds since the epoch by the service's clock.
+
     Raises:
+        ConfigurationError: a limit of the day counts the job, which no list would show any more.
         NotFound: there is no such job (any more).
         ApiError: the service refused, immediately or in the operation.
         TransportError: the operation did not end in time.
     """
+    if calls.config.max_cost_per_day is not None:
+        job: BatchJob = yield calls.look(name)
+        if stated_cost(job.display_name) is not None and not was_before(job, begin_of_day(clock())):
+            msg = (
+                f"{name} was created today (UTC), and max_cost_per_day={calls.config.max_cost_per_day:g} of the "
+                "connection counts it by the service's list, so it was not deleted. Delete it on another day, or "
+                "through a connection without the limit, which does not count it any more then."
+            )
+            raise ConfigurationError(msg)
     operation = yield calls.delete(name)
     if not operation:
         return

@@ -77,9 +77,11 @@ class GenAIBatchClient:
 
         Raises:
             InputError: the backend cannot do this; nothing was sent.
+            ConfigurationError: the connection has a `max_cost_per_day`, which nobody would hold; nothing was sent.
             TransportError, ServerError, UnreadableAnswer: the job may have been created all the same.
             ApiError: the service refused; nothing was created.
         """
+        self.config.refuse_uncounted("create")
         return self.perform(self.calls.create(job_spec(self.config, model, src, **settings)))
 
     def get(self, name: str) -> BatchJob:
@@ -102,8 +104,9 @@ class GenAIBatchClient:
 
         Raises:
             NotFound: there is no such job.
+            ConfigurationError: the `max_cost_per_day` of the connection counts it today.
         """
-        self.run(jobs.delete_job(self.calls, name))
+        self.run(jobs.delete_job(self.calls, name, self.service_time))
 
     # ------------------------------------------------------------ bytes
 

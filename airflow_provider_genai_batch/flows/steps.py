@@ -83,6 +83,14 @@ class ListLive:
 
 
 @dataclass(frozen=True)
+class ListToday:
+    """List all jobs of the connection that were created today (UTC), from all submitters; returns a list of `BatchJob`.
+
+    A list is only a hint. Fails if it cannot be read.
+    """
+
+
+@dataclass(frozen=True)
 class Place:
     """Upload or stage the input."""
 
@@ -149,8 +157,21 @@ FindStep: TypeAlias = Find | Look | Sleep
 """Steps of looking for jobs without a record."""
 WithdrawStep: TypeAlias = Cancel | RecallAll
 """Steps of cancelling jobs that are no longer wanted."""
+TodayStep: TypeAlias = ListToday | Look
+"""Steps of adding up what the jobs of a day may cost."""
 SubmitStep: TypeAlias = (
-    Recall | RecallAll | Remember | Find | ListLive | Look | Cancel | Place | Create | AwaitCapacity | Sleep
+    Recall
+    | RecallAll
+    | Remember
+    | Find
+    | ListLive
+    | ListToday
+    | Look
+    | Cancel
+    | Place
+    | Create
+    | AwaitCapacity
+    | Sleep
 )
 """Steps of finding or creating a job."""
 SettleStep: TypeAlias = Fetch | Land | CountTables | Discard | Sleep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ def client_config(connection: Connection) -> ClientConfig:
         storage_endpoint=extra.get("storage_endpoint"),
         bigquery_endpoint=extra.get("bigquery_endpoint"),
         max_enqueued_tokens=_limits(extra.get("max_enqueued_tokens"), "max_enqueued_tokens"),
+        max_cost_per_day=_usd(extra.get("max_cost_per_day"), "max_cost_per_day"),
     )
 
 
@@ -175,6 +177,20 @@ def _limits(value: Any, name: str) -> dict[str, int]:
         )
         raise ConfigurationError(msg)
     return {str(model).rpartition("/")[2]: limit for model, limit in limits.items()}
+
+
+def _usd(value: Any, name: str) -> float | None:
+    """Read an amount, as a number or, as the form stores it, as text."""
+    if value is None:
+        return None
+    try:
+        usd = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        usd = math.nan
+    if not 0 < usd < math.inf:
+        msg = f'"{name}" in the connection\'s extra is {value!r}; it is USD above 0, as a number.'
+        raise ConfigurationError(msg)
+    return usd
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ FIELDS: dict[str, dict[str, Any]] = {
     "max_enqueued_tokens": _field(
         "Most enqueued tokens", "Of jobs that have not ended: a number, or JSON with numbers by model."
     ),
+    "max_cost_per_day": _field(
+        "Most USD a day",
+        "What jobs that tasks create in a day (UTC) may cost together. Tasks that may cost more fail before they pay.",
+    ),
     "storage_endpoint": _field("Cloud Storage endpoint", "Base URL, for an emulator or a private endpoint."),
     "bigquery_endpoint": _field("BigQuery endpoint", "Base URL, for an emulator or a private endpoint."),
 }

@@ -22,7 +22,7 @@ def owner_of(context: Context) -> Owner:
         "airflow_run": as_label(ti.run_id),
     }
     name, tries = f"{ti.dag_id}.{ti.task_id}", first_try_of(context)
-    return Owner(key, name, labels, begin, times_of(context), tries)
+    return Owner(key, name, labels, begin, times_of(context), tries, ti.dag_id)
 
 
 def key_of(context: Context) -> str:

@@ -93,6 +93,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_active_jobs: how many of these jobs may run at a time.
         max_cost: USD that the task may cost in all its rounds: requests that may cost more are refused before they
             are uploaded. Needs the extra ``prices``.
+        max_cost_per_day: USD that all jobs of this DAG may cost that are created in one day (UTC) by tasks with this
+            parameter. A job that may cost more than is left is refused before its input is uploaded. Needs the extra
+            ``prices``. The connection may have such a limit, too, for all DAGs.
         ready_by: when all rows must be ready: a time of day in the DAG's timezone (``06:00``), a datetime, a timedelta
             from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and its unanswered
             requests are sent as immediate calls. Needs `results_uri`.
@@ -128,7 +131,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
 
     Raises:
         InputError, ConfigurationError: before anything is sent.
-        CostLimitExceeded: requests may cost more than `max_cost` allows.
+        CostLimitExceeded: requests may cost more than `max_cost` or `max_cost_per_day` allows.
         JobError: one of its kinds, as the outcome table says.
     """
 
@@ -203,6 +206,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_bytes_per_job: int | None = None,
         max_active_jobs: int = 10,
         max_cost: float | None = None,
+        max_cost_per_day: float | None = None,
         ready_by: Any = None,
         fallbacks: Any = None,
         plan_only: bool = False,
@@ -258,6 +262,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.max_bytes_per_job = max_bytes_per_job
         self.max_active_jobs = max_active_jobs
         self.max_cost = max_cost
+        self.max_cost_per_day = max_cost_per_day
         self.ready_by = ready_by
         self.fallbacks = fallbacks
         self.plan_only = plan_only

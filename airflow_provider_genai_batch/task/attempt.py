@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.checks.row_checks import refuse_checks
 from airflow_provider_genai_batch.task.cost.plan import planned_manifest, read_plan
+from airflow_provider_genai_batch.task.cost.today import read_spent
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
@@ -110,6 +111,7 @@ class TaskAttempt:
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             state = before.resumed()
+            self._ledger.spent_today = read_spent(state.spent_today)
             self._task.waiting_for = at_the_service(before.mine)
             self._task.stop_if_over()
 
@@ -177,6 +179,7 @@ class TaskAttempt:
             )
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._ledger.plan = read_plan(checkpoint.state.plan)
+        self._ledger.spent_today = read_spent(checkpoint.state.spent_today)
         self._shared.settler.models.update(checkpoint.state.models)
         search = self._input.search
         with ExitStack() as stack, self._task.metrics(self._ledger), self._ways or nullcontext():

@@ -35,6 +35,8 @@ class Owner:
     """Times of the DAG run that no retry changes."""
     first_try: int = 1
     """The number of the first try, or of the first try after the task instance was last cleared."""
+    dag_id: str = ""
+    """Airflow's id of its DAG."""
 
 
 class TaskPort(Protocol):

@@ -63,6 +63,8 @@ class AttemptState:
     """Journals of another model than the task's, by name."""
     pilot: int = 0
     """Number of pilot rounds: 1 if the first round is a pilot, else 0."""
+    spent_today: dict[str, Any] | None = None
+    """`models.manifest.spent_today.SpentToday` as JSON; None: no limit of a day applied to a job of this attempt."""
     plan: dict[str, Any] | None = None
     """The plan of this attempt, as JSON; None: none yet, or the requests cannot be read."""
 

@@ -290,7 +290,7 @@ def _raw(call: Any) -> Any:
 def _delete(calls: Calls, name: str) -> Any:
     from airflow_provider_genai_batch.client.jobs import delete_job
 
-    return delete_job(calls, name)
+    return delete_job(calls, name, lambda: 0.0)
 
 
 def _sending(flow: Any, first: Any) -> Any:

@@ -105,6 +105,11 @@ def test_enqueued_tokens_are_limited_for_every_model_or_by_model(
     assert config.enqueued_tokens_of("gemini-2.5-pro") == pro
 
 
+@pytest.mark.parametrize(("given", "usd"), [(None, None), ("", None), (5, 5.0), ("2.5", 2.5)])
+def test_a_limit_of_a_day_is_a_number_or_the_text_of_a_form(given: Any, usd: float | None) -> None:
+    assert read({"max_cost_per_day": given}, password="k").max_cost_per_day == usd
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "plain http elsewhere": ({"password": "k", "host": "http://example.com"}, "loopback"),
     "a key in the host": ({"password": "k", "host": "https://u:s3cr3t@example.com"}, "Password"),
@@ -117,6 +122,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"password": "k", "extra": {"max_enqueued_tokens": {"a": "many"}}},
         "by model",
     ),
+    **{
+        f"a limit of {usd!r} USD": ({"password": "k", "extra": {"max_cost_per_day": usd}}, "max_cost_per_day")
+        for usd in (0, -1, "much", True, "nan", "inf")
+    },
     "a key that is no JSON": ({"extra": {"project": "p", "keyfile_dict": "s3cr3t"}}, "keyfile_dict"),
     "nobody at all": (
         {"conn_type": "google_cloud_platform", "extra": {"project": "p", "is_anonymous": True}},

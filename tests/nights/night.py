@@ -39,6 +39,7 @@ class Night:
         delay: seconds between two attempts.
         open_other: opens a client of another connection, by its name.
         earlier: the manifest of the last run that left one.
+        owner: the task instance; None: it is made of `run` and `times`.
         errors: what attempts raised.
         deferrals: how often it left its worker.
     """
@@ -52,6 +53,7 @@ class Night:
     delay: float = 60.0
     open_other: Callable[[str], AbstractContextManager[GenAIBatchClient]] | None = None
     earlier: Mapping[str, Any] | None = None
+    owner: Owner | None = None
     errors: list[BaseException] = field(default_factory=list)
     deferrals: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -71,10 +73,10 @@ class Night:
         step = self._begun(number)
         while True:
             with self.open_client() as client:
-                owner = Owner(task_key("etl", "ask", self.run, -1, None), "etl.ask", {}, None, self.times)
+                key = task_key("etl", "ask", self.run, -1, None)
                 task = PlainTask(
                     is_first_try=number == 0,
-                    owner=owner,
+                    owner=self.owner or Owner(key, "etl.ask", {}, None, self.times),
                     kept=self.kept,
                     open_other=self.open_other,
                     earlier=self.earlier,
@@ -90,9 +92,9 @@ class Night:
                     with self.open_other(task.conn_id) if elsewhere else nullcontext(client) as its:  # type: ignore[misc]
                         step = self._resumed(left, its)
 
-    @staticmethod
-    def _begun(number: int) -> Callable[[TaskAttempt], dict[str, Any]]:
-        return lambda attempt: attempt.run(Attempt(look_first=number > 0))
+    def _begun(self, number: int) -> Callable[[TaskAttempt], dict[str, Any]]:
+        first = Attempt(look_first=number > 0, reattach=self.settings.get("reattach", True))
+        return lambda attempt: attempt.run(first)
 
     @staticmethod
     def _resumed(left: Deferred, client: GenAIBatchClient) -> Callable[[TaskAttempt], dict[str, Any]]:

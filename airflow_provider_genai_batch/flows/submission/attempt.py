@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from airflow_provider_genai_batch.flows.submission.charge import Charge
 from airflow_provider_genai_batch.flows.submission.room import Room
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.manifest.spent_today import SpentToday
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Attempt:
     """Enqueued tokens that the job needs, and the connection's limit; None: no limit."""
     room_since: float = 0.0
     """Since when there is room for it, see `AwaitCapacity`."""
+    charge: Callable[[], Charge] | None = None
+    """Returns what the job may cost; None: no limit of a day applies."""
     model: str = ""
     """Model of the job."""
     conn_id: str = ""
@@ -58,3 +62,5 @@ class Found:
     """Existing jobs that are useless."""
     twins: Sequence[BatchJob] = ()
     """Ended jobs with the same requests: for each request, the first good row counts."""
+    spent_today: SpentToday | None = None
+    """What the day's jobs may cost; None: the job was reattached to, or no limit of a day applies."""

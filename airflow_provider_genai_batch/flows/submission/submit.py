@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
@@ -19,10 +20,12 @@ from airflow_provider_genai_batch.flows.steps import (
     SubmitStep,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.charge import Charge
 from airflow_provider_genai_batch.flows.submission.create import Creation
 from airflow_provider_genai_batch.flows.submission.earlier import of_earlier_attempts
 from airflow_provider_genai_batch.flows.submission.room import lacking
 from airflow_provider_genai_batch.flows.submission.search import Search
+from airflow_provider_genai_batch.flows.submission.today import refuse_beyond, withdraw_beyond
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ def submit(
         CreateOutcomeUnknown: the create call may have succeeded, and the service could not be asked.
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
+        DailyCostExceeded: the job may cost more than is left of the day; nothing was created, or it was withdrawn.
     """
     search = Search(identity, attempt, clock, steady or clock)
     tries = RetryClock(
@@ -70,8 +74,22 @@ def submit(
         if found is not None:
             return found
     yield from _until_there_is_room(search, tries)
+    if attempt.charge is not None:
+        return (yield from _within_the_day(search, tries, attempt.charge()))
     yield from _place(search, tries)
     return (yield from Creation(search, display_name, tries).run())
+
+
+def _within_the_day(search: Search, tries: RetryClock, charge: Charge) -> Generator[SubmitStep, Any, Found]:
+    """Place and create the job unless the day's limit forbids it."""
+    spent = yield from refuse_beyond(charge, search.clock)
+    yield from _place(search, tries)
+    found = yield from Creation(search, charge.display_name, tries).run()
+    if found.reattached:
+        return found
+    owns, pause = search.identity.owns, search.pauses[0]
+    yield from withdraw_beyond(charge, found.job, owns, search.clock, pause)
+    return replace(found, spent_today=spent)
 
 
 def _until_there_is_room(search: Search, tries: RetryClock) -> Generator[SubmitStep, Any, None]:

@@ -78,14 +78,16 @@ class Identity:
         own = digest([self.fingerprint, content])
         return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
 
-    def display_name(self, readable: str, tokens: int | None = None) -> str:
+    def display_name(self, readable: str, tokens: int | None = None, cost: str = "") -> str:
         """Return a readable name that ends with the tag.
 
         Args:
             readable: the beginning of the name.
             tokens: the job's estimated enqueued tokens, which are written before the tag; None: they are not written.
+            cost: what the job may cost, see `models.jobs.stated_cost`, which is written before that; may be empty.
         """
         end = self.tag if tokens is None else f"~{tokens}t {self.tag}"
+        end = f"{cost} {end}" if cost else end
         room = DISPLAY_NAME_LIMIT - len(end) - 1
         return f"{readable[:room].strip()} {end}"
 

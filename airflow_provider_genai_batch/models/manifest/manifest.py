@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.models.manifest.checked import Checked
 from airflow_provider_genai_batch.models.manifest.cost import Cost
 from airflow_provider_genai_batch.models.manifest.plan import Plan
 from airflow_provider_genai_batch.models.manifest.queue import QueueTimes
+from airflow_provider_genai_batch.models.manifest.spent_today import SpentToday
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.models.manifest.versions import Versions
 from airflow_provider_genai_batch.models.row import Usage
@@ -106,6 +107,8 @@ class Manifest(Noun):
     """None if the extra ``prices`` is missing, its price list does not have the model, or no row has token counts."""
     plan: Plan | None = None
     """The plan before anything was paid; None if only the service reads the requests."""
+    spent_today: SpentToday | None = None
+    """What the day's jobs may cost; None if no `max_cost_per_day` applies, or this attempt created no job."""
     versions: Versions | None = None
     """Versions of prompt, schema and defaults; None if the requests are not known to have any of these in common."""
     saved: Saved | None = None

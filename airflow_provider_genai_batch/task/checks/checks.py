@@ -10,6 +10,7 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 from airflow_provider_genai_batch.task.checks.at_once import AT_ONCE, check_at_once
+from airflow_provider_genai_batch.task.checks.day_checks import check_day
 from airflow_provider_genai_batch.task.checks.deadline_checks import check_deadline
 from airflow_provider_genai_batch.task.checks.fallback_checks import check_beside_fallbacks
 from airflow_provider_genai_batch.task.checks.reuse_checks import check_used_again
@@ -50,12 +51,14 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             raise ConfigurationError(msg)
     if task.checks:
         check_rows_are_read(task, known or (lambda _: True))
-    if task.ready_by is not None or task.fallbacks is not None:
-        _check_late(task, known or (lambda _: True))
+    if (task.ready_by, task.fallbacks, task.max_cost_per_day) != (None, None, None):
+        _check_limits(task, known or (lambda _: True))
 
 
-def _check_late(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse a deadline or fallbacks that the other settings rule out."""
+def _check_limits(task: Any, known: Callable[[Any], bool]) -> None:
+    """Refuse a deadline, fallbacks or a limit of a day that the other settings rule out."""
+    if task.max_cost_per_day is not None:
+        check_day(task, known)
     if task.ready_by is not None:
         check_deadline(task, known)
     if task.fallbacks is not None and known(task.fallbacks):

@@ -161,7 +161,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(
         ("max_requests_per_job", "max_bytes_per_job", "max_bytes"), partial(check_count, least=1)
     ),
-    "max_cost": _check_cost,
+    **dict.fromkeys(("max_cost", "max_cost_per_day"), _check_cost),
     "validate": _check_validate,
     **dict.fromkeys(("tier", "retry_tier"), _check_tier),
     "online_below": partial(check_count, least=1),

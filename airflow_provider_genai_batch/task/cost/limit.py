@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded
 from airflow_provider_genai_batch.models import Approval, BatchSource, Pilot
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_UNREAD = (
-    "only the service reads {where}, so the number and length of its requests are not known here. "
-    "Nothing was submitted for it. Leave max_cost out, or give the requests as a list, a file, or gs:// objects "
-    "that the connection may read."
-)
 _MILLION = 1_000_000
+
+
+class Most(NamedTuple):
+    """The most that requests may cost."""
+
+    usd: float
+    requests: int
+    arithmetic: str
+    """How `usd` was calculated."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class CostLimit:
     task: Task
     word: str = "maxOutputTokens"
     """The name of the field for the most tokens of an answer, in requests to the model."""
+    name: str = "max_cost"
+    """The parameter that sets the limit."""
 
     def in_tier(self, tier: Tier) -> CostLimit:
         """Return a copy for requests in another tier."""
@@ -57,26 +63,40 @@ class CostLimit:
             CostLimitExceeded: they may cost more.
             ConfigurationError: they could not be read.
         """
+        most = self.most(prepared, spent)
+        if spent + most.usd > self.usd:
+            raise CostLimitExceeded(
+                max_cost=self.usd,
+                expected=most.usd,
+                spent=spent,
+                requests=most.requests,
+                arithmetic=most.arithmetic,
+            )
+        log.info("May cost up to %.4f USD (max_cost %s): %s", spent + most.usd, self.usd, most.arithmetic)
+
+    def most(self, prepared: PreparedInput, spent: float = 0.0) -> Most:
+        """Return the most that requests may cost; warn of what is not counted.
+
+        Args:
+            prepared: the requests of a round.
+            spent: cost of the jobs of earlier rounds in USD, for the text.
+
+        Raises:
+            ConfigurationError: they could not be read.
+        """
         if prepared.tokens is None and not prepared.readable:
-            raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(prepared.source))))
+            raise _cannot(self.name, self.usd, prepared.source)
         tokens = prepared.tokens or TokenEstimate().add(
             prepared.parsed_requests(), answers=self.task is Task.GENERATE
         )
         most = self._most(tokens)
-        sums = self._sums(tokens, most, spent)
-        if spent + float(most) > self.usd:
-            raise CostLimitExceeded(
-                max_cost=self.usd,
-                expected=float(most),
-                spent=spent,
-                requests=tokens.requests,
-                arithmetic=sums,
-            )
-        log.info("May cost up to %.4f USD (max_cost %s): %s", spent + float(most), self.usd, sums)
         if tokens.unsized:
             log.warning(
-                "max_cost does not count %d files and pictures, whose tokens are not known.", tokens.unsized
+                "%s does not count %d files and pictures, whose tokens are not known.",
+                self.name,
+                tokens.unsized,
             )
+        return Most(float(most), tokens.requests, self._sums(tokens, most, spent))
 
     def _most(self, tokens: TokenEstimate) -> Decimal:
         short, long = self.price.short, self.price.long
@@ -119,18 +139,23 @@ class CostLimit:
         return f"{whole}{before}. The prices are {price.basis} prices for {price.model} of {price.source}."
 
 
-def cost_limit(max_cost: float, order: Order) -> CostLimit:
+def cost_limit(max_cost: float, order: Order, name: str = "max_cost") -> CostLimit:
     """Return the limit of a task.
+
+    Args:
+        max_cost: the limit, in USD.
+        order: the job's parameters.
+        name: the parameter that sets the limit.
 
     Raises:
         ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or only the service
             reads the requests.
     """
     if order.table is None and (order.source.bigquery_uri or order.source.file_name):
-        raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
-    price = _price(f"max_cost={max_cost}", order)
+        raise _cannot(name, max_cost, order.source)
+    price = _price(f"{name}={max_cost}", order)
     word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"
-    return CostLimit(max_cost, price, order.task, word)
+    return CostLimit(max_cost, price, order.task, word, name)
 
 
 def check_approval_priced(pilot: Any, order: Order) -> None:
@@ -166,8 +191,13 @@ def _shown(rate: Decimal) -> str:
     return f"{rate.normalize():f}"
 
 
-def _cannot(max_cost: float, why: str) -> str:
-    return f"max_cost={max_cost} cannot be checked: {why}"
+def _cannot(name: str, usd: float, source: BatchSource) -> ConfigurationError:
+    msg = (
+        f"{name}={usd} cannot be checked: only the service reads {_address(source)}, so the number and length of its "
+        f"requests are not known here. Nothing was submitted for it. Leave {name} out, or give the requests as a list, "
+        "a file, or gs:// objects that the connection may read."
+    )
+    return ConfigurationError(msg)
 
 
 def _address(source: BatchSource) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models.settings.fallback import Fallback
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
+from airflow_provider_genai_batch.task.cost.today import DayLimits
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, PlainRung, Rung
 from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.task.shared import Shared
@@ -75,6 +76,12 @@ class Way:
         most = self.shared.settings.max_cost
         return None if most is None else cost_limit(most, self.order)
 
+    @cached_property
+    def day(self) -> DayLimits | None:
+        """The limits of the day, of this fallback's connection too; None: there are none."""
+        shared = self.shared
+        return DayLimits.of(shared.settings, shared.client.config, shared.task.owner, self.order)
+
     def check(self, own: Order) -> None:
         """Refuse a fallback whose requests could not be sent.
 
@@ -93,7 +100,7 @@ class Way:
         if family_of(order.model) is not family_of(own.model):
             msg = f"{own.model} and {order.model} do not take the same requests."
             raise ConfigurationError(msg)
-        _ = self.limit  # raises if the limit cannot be checked
+        _ = self.limit, self.day  # raises if a limit cannot be checked
         if order.backend is not own.backend and own.source.sql is not None:
             msg = "the rows of a query are read only once, in the form that the task's own service takes."
             raise ConfigurationError(msg)

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.jobs import find_jobs, is_older, recent_jobs
+from airflow_provider_genai_batch.client.today import jobs_of_today
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.exceptions import (
     CallError,
@@ -21,15 +22,20 @@ from airflow_provider_genai_batch.flows.queue import queue_times
 from airflow_provider_genai_batch.flows.steps import (
     Find,
     FindStep,
+    ListToday,
+    TodayStep,
     WatchStep,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.flows.submission.charge import Charge
 from airflow_provider_genai_batch.flows.submission.search import orphan
+from airflow_provider_genai_batch.flows.submission.today import refuse_beyond
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless, cancel_others
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.models.jobs.journal import is_journaled
+from airflow_provider_genai_batch.models.manifest.spent_today import SpentToday
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 
 log = logging.getLogger(__name__)
@@ -106,6 +112,19 @@ class JobFinder:
         times = queue_times(jobs or (), attempt.model)
         self.usual = "" if times is None else times.words
         return jobs
+
+    def list_today(self) -> list[BatchJob]:
+        """List the connection's jobs that were created today; see `jobs_of_today`."""
+        client = self.watcher.client
+        return client.run(jobs_of_today(client.calls, client.service_time))
+
+    def spent_today(self, charge: Charge) -> SpentToday:
+        """Add up what the jobs of the day may cost, for a task that creates none; see `refuse_beyond`."""
+
+        def act(step: TodayStep) -> Any:
+            return self.list_today() if isinstance(step, ListToday) else self.watcher.act(step, tries=TRIES)
+
+        return drive(refuse_beyond(charge, self.watcher.client.service_time), act)
 
     def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:
         """List the connection's jobs of the last `seconds`; None if the list cannot be read, which does no harm."""

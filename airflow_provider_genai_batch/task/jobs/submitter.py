@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Create,
     Find,
     ListLive,
+    ListToday,
     Look,
     Place,
     Recall,
@@ -111,6 +112,8 @@ class JobSubmitter:
                     return await_capacity(step) if await_capacity else clock.sleep(seconds)
                 case ListLive():
                     return self.finder.list_live(attempt)
+                case ListToday():
+                    return self.finder.list_today()
                 case Find() | Look() | Cancel() | Sleep():
                     return self.finder.act_for(identity, step)
                 case _:

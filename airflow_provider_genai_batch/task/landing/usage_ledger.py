@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
 from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy, Saved
 from airflow_provider_genai_batch.models.manifest.queue import QueueTimes
+from airflow_provider_genai_batch.models.manifest.spent_today import SpentToday
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
@@ -48,6 +49,8 @@ class UsageLedger:
     """The task's jobs in BigQuery."""
     times: JobTimes = field(default_factory=JobTimes)
     """How long jobs took, in this run and in those before it."""
+    spent_today: SpentToday | None = None
+    """What the day's jobs may cost; None: no limit of a day applies, or no job was created."""
     model: str | None = None
     """The task's model; None: the jobs have it."""
     conn_of: Callable[[str], str] | None = None
@@ -124,7 +127,8 @@ class UsageLedger:
     @property
     def known(self) -> dict[str, Any]:
         """Fields of a manifest that are known before anything is submitted."""
-        return {"plan": self.plan, "versions": self.versions, "bigquery": self.bigquery}
+        known = {"plan": self.plan, "versions": self.versions, "bigquery": self.bigquery}
+        return {**known, "spent_today": self.spent_today}
 
     @property
     def before(self) -> dict[str, Any]:

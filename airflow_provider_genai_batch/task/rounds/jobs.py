@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.settings.order import Order
 
+from airflow_provider_genai_batch.task.cost.today import JobCharge, RoundCharge
 from airflow_provider_genai_batch.task.inputs.enqueued import room_of
 from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
 from airflow_provider_genai_batch.task.rounds.no_job import NoJob
@@ -48,6 +50,7 @@ class RoundJobs:
         start: the beginning of the round.
         waiting: waits for the jobs.
         no_job: may refuse jobs; None: nothing does.
+        charge: what the jobs may cost; None: no limit of a day applies.
     """
 
     _shared: Shared
@@ -56,6 +59,7 @@ class RoundJobs:
     _start: RoundStart
     _waiting: Waiting
     _no_job: NoJob | None
+    _charge: RoundCharge | None = None
     _writable: bool = False
 
     def come_to(
@@ -65,6 +69,7 @@ class RoundJobs:
         attempt: Attempt,
         record: RecordKeeper,
         *,
+        number: int,
         several: bool,
         begun: str | None,
     ) -> Found:
@@ -75,6 +80,7 @@ class RoundJobs:
             piece: the job's requests.
             attempt: what is known beforehand.
             record: the job's record.
+            number: its number in the round, from 0.
             several: whether it is one of several.
             begun: the fingerprint of the whole input, if this attempt has jobs for it.
 
@@ -86,9 +92,11 @@ class RoundJobs:
         config = self._shared.client.config
         asks = (config, self._order.model, piece, self._shared.settings.priority)
         room = room_of(*asks) if config.max_enqueued_tokens else None
-        name = identity.display_name(
-            self._order.display_name or owner.readable_name, None if room is None else room.tokens
-        )
+        words = (self._order.display_name or owner.readable_name, None if room is None else room.tokens)
+        name, charge = identity.display_name(*words), None
+        if self._charge is not None:
+            stating = partial(identity.display_name, *words)
+            charge = self._charge.of_job(number, identity, stating, self._refuse)
         if several and attempt.resumed:  # only a look shows which of them was refused
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
@@ -102,7 +110,8 @@ class RoundJobs:
             if not piece.entries:
                 place = staging_place(self._shared.client, self._order.destination)
                 placed = piece.place(self._shared.client, identity, place)
-            return self._order.spec(identity, name, piece, placed, owner.labels, several=several)
+            shown = name if charge is None else charge.display_name
+            return self._order.spec(identity, shown, piece, placed, owner.labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
             self._refuse()
@@ -128,18 +137,21 @@ class RoundJobs:
                     deadline=state.deadline,
                     conn_id=self._shared.settings.conn_id,
                     room=room,
+                    charge=charge,
                     room_since=state.room_since,
                     model=self._order.model,
                 ),
                 display_name=name,
                 records=record,
                 wanted=lambda: not self._shared.task.killed,
-                created=self._created,
+                created=partial(self._created, charge),
                 budget=budget,
                 await_capacity=await_capacity,
             )
 
-    def _created(self, job: BatchJob) -> None:
+    def _created(self, charge: JobCharge | None, job: BatchJob) -> None:
+        if charge is not None:
+            charge.note(job)
         self._start.state.room_since = 0.0
         self._shared.task.waiting_for = [*self._shared.task.waiting_for, job.name]
         self._shared.task.appear_until = self._waiting.appear_until([job])

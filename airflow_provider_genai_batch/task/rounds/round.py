@@ -25,7 +25,9 @@ from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
+    from airflow_provider_genai_batch.task.cost.today import DayLimits
     from airflow_provider_genai_batch.task.settings.order import Order
+from airflow_provider_genai_batch.task.cost.today import RoundCharge
 from airflow_provider_genai_batch.task.inputs.enqueued import is_full, room_of
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.jobs import RoundJobs
@@ -45,15 +47,22 @@ class Round:
         order: the job's parameters.
         limit: the limit of its cost.
         why_next: returns why the next fallback is used instead of more jobs; None: there is no next one.
+        day: the limits of the day; None: there are none.
 
     Attributes:
         stopped: None: see `task.rounds.online.round.OnlineRound`.
     """
 
     def __init__(
-        self, shared: Shared, order: Order, limit: CostLimit | None, why_next: WhyNext | None = None
+        self,
+        shared: Shared,
+        order: Order,
+        limit: CostLimit | None,
+        why_next: WhyNext | None = None,
+        day: DayLimits | None = None,
     ) -> None:
         self._shared, self._order, self._limit, self._why_next = shared, order, limit, why_next
+        self._day = day
         self._settings, self._task, self._client = shared.settings, shared.task, shared.client
         self.stopped = None
         self.over = ""
@@ -106,7 +115,12 @@ class Round:
         sizes: dict[str, int] = {}
         late = ""
         no_job = self._no_job(start)
-        round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job)
+        charge = (
+            None
+            if self._day is None
+            else RoundCharge(self._day, prepared, pieces, state, attempt.look_first, self._settings.reattach)
+        )
+        round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job, charge)
         records = self._task.records(state.round)
         records.expect(len(pieces))
         several = len(pieces) > 1
@@ -126,6 +140,7 @@ class Round:
                         piece,
                         attempt,
                         records.at(number),
+                        number=number,
                         several=several,
                         begun=begun,
                     ),
@@ -264,6 +279,9 @@ class Round:
     def _note(self, found: Found, jobs: Sequence[BatchJob], state: AttemptState) -> AskAgain | None:
         """Record a job; if the task reads no rows and a new job must replace it, return how it ended."""
         state.pass_over([*found.before])
+        if found.spent_today is not None:
+            self._shared.settler.ledger.spent_today = found.spent_today
+            state.spent_today = found.spent_today.model_dump(mode="json")
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in state.mine
         if new and not found.reattached:

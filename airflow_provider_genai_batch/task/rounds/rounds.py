@@ -196,7 +196,8 @@ class Rounds:
         measured = state.pilot > 0 and state.round == state.pilot and not state.left_until
         limit = None if measured else terms.limit
         if tier is Tier.BATCH:
-            return Round(shared, terms.order, limit, None if self._ways is None else self._ways.why_next)
+            why_next = None if self._ways is None else self._ways.why_next
+            return Round(shared, terms.order, limit, why_next, terms.day)
         if terms.ready is None or state.ready is None or not state.left_until:
             return OnlineRound(shared, terms.order, limit and limit.in_tier(tier))
         rungs, limit = terms.ready.rungs(state.ready, self._shared.client.service_time), terms.late_limit
@@ -205,7 +206,8 @@ class Rounds:
     def _round_of_fallback(self, ways: Ways, state: AttemptState) -> Round | OnlineRound:
         way, tier = ways.of(state.fallback), Tier(state.tier)
         if tier is Tier.BATCH:
-            return Round(way.shared, way.order, way.limit, ways.why_next if ways.has_next(state) else None)
+            why_next = ways.why_next if ways.has_next(state) else None
+            return Round(way.shared, way.order, way.limit, why_next, way.day)
         return OnlineRound(way.shared, way.order, way.limit and way.limit.in_tier(tier), way.rungs())
 
     def _after(self, here: RoundStart, again: AskAgain, *, stalled: bool) -> RoundStart:

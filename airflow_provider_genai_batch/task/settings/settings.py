@@ -78,6 +78,7 @@ class RunSettings:
     max_bytes_per_job: int | None = None
     max_active_jobs: int = 10
     max_cost: float | None = None
+    max_cost_per_day: float | None = None
     ready_by: Any = None
     fallbacks: Any = None
     plan_only: bool = False

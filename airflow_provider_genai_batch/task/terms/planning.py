@@ -33,7 +33,8 @@ def plan_attempt(
         state: the state of the attempt, which keeps the plan.
 
     Raises:
-        CostLimitExceeded: with `plan_only`, the plan is above the limit.
+        CostLimitExceeded: with `plan_only`, the plan is above a limit.
+        CallError: with `plan_only`, the jobs of the day could not be listed.
         ConfigurationError: with `plan_only`, no plan can be made.
     """
     settings, only = shared.settings, shared.settings.plan_only
@@ -60,5 +61,8 @@ def plan_attempt(
         raise cannot_plan(terms.order.source)
     if only and terms.limit is not None and prepared is not None:
         terms.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
+    if only and terms.day is not None and prepared is not None:
+        charge = terms.day.whole(prepared, "Nothing was submitted, because plan_only=True.")
+        shared.settler.ledger.spent_today = shared.finder.spent_today(charge)
     shared.settler.ledger.plan = plan
     return plan

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.task.cost.limit import check_approval_priced, cost_limit
+from airflow_provider_genai_batch.task.cost.today import DayLimits, check_listed
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.terms.tiers import check_tiers
 
@@ -29,6 +30,8 @@ class Terms:
     """How to keep the deadline of the rows; None: they have none."""
     late_limit: CostLimit | None
     """The cost limit at the prices of the model for the deadline."""
+    day: DayLimits | None = None
+    """The limits of the day; None: there are none."""
 
     @classmethod
     def of(cls, shared: Shared) -> Terms:
@@ -50,4 +53,8 @@ class Terms:
         if settings.max_cost is not None:
             limit = cost_limit(settings.max_cost, order)
             late = limit if ready is None else cost_limit(settings.max_cost, ready.order)
-        return cls(order, limit, ready, late)
+        day = None
+        if settings.max_cost_per_day is not None or config.max_cost_per_day is not None:
+            check_listed(settings, config)
+            day = DayLimits.of(settings, config, shared.task.owner, order)
+        return cls(order, limit, ready, late, day)
