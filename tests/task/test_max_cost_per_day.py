@@ -14,11 +14,12 @@ import pytest
 
 from airflow_provider_genai_batch.adapters.submission import submit
 from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, VirtualClock
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
     DailyCostExceeded,
     JobFailed,
+    NotFound,
     ServerError,
     TooManyFailedRows,
     UnreadableAnswer,
@@ -28,7 +29,9 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import Identity, task_key
 from airflow_provider_genai_batch.models.jobs.stated_cost import stated_cost
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.cost.today import check_listed
 from airflow_provider_genai_batch.task.port import Owner
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import run_dag
 from tests.nights.night import Night
@@ -36,9 +39,9 @@ from tests.task.plain_task import MODEL
 
 TEXTS = ["abcdefgh" * 50] * 10
 """100 tokens each."""
-SHORT = {"max_output_tokens": 40}
-COST = 10 * (100 * 0.15 + 40 * 1.25) / 1_000_000
-"""Of `TEXTS` with answers as long as they may be, at the batch prices of the model."""
+SHORT = {"max_output_tokens": 400}
+COST = 10 * (100 * 0.15 + 400 * 1.25) / 1_000_000
+"""Of `TEXTS` with answers as long as they may be, at the batch prices of the model; the emulator's are shorter."""
 
 
 @pytest.fixture
@@ -137,6 +140,8 @@ def test_the_second_task_of_a_day_is_refused_before_anything_is_sent_and_the_nex
 
 def test_tasks_that_all_found_room_do_not_all_keep_their_jobs(day: Day) -> None:
     day.limit = COST * 2.5
+    for _ in range(4):
+        day.emulator.script(JobScript(lifecycle=Lifecycle.timed(60, 60)))
     tickets = [day.emulator.faults.add("batches.create", Fault.hold()) for _ in range(4)]
     others = [Day(day.emulator, day.time) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -153,9 +158,10 @@ def test_tasks_that_all_found_room_do_not_all_keep_their_jobs(day: Day) -> None:
     for other in others[2:]:
         assert "created jobs at the same time" in str(other.refusal)
         assert "What it has answered until then is billed" in str(other.refusal)
-    states = [job["state"].rpartition("_STATE_")[2] for job in day.emulator.jobs]
-    assert states[:2] == ["SUCCEEDED", "SUCCEEDED"]
-    assert "cancel" in " ".join(sorted(methods(day.emulator)))
+    day.time.advance(120)
+    with day.client() as client:
+        states = [client.get(job["name"]).state.value for job in day.emulator.jobs]
+    assert states == ["SUCCEEDED", "SUCCEEDED", "CANCELLED", "CANCELLED"]
 
 
 def test_a_list_that_is_down_refuses_the_job_and_says_that_nothing_is_paid(day: Day) -> None:
@@ -199,6 +205,7 @@ def test_a_retry_is_not_refused_for_its_own_jobs(day: Day) -> None:
     day.emulator.script(JobScript(row_errors=dict.fromkeys(range(5), 13)))
     manifest = day.task("b", retries=1)
     assert isinstance(day.errors[0], TooManyFailedRows)
+    assert manifest is not None, day.errors
     assert manifest["counts"]["ok"] == 10
     (limit,) = manifest["spent_today"]["limits"]
     assert 0 < limit["usd"] < COST * 0.6, "the job before counts with what it has cost"
@@ -216,6 +223,7 @@ def test_an_attempt_that_does_not_reattach_pays_anew_and_is_held_to_the_day(day:
 def test_a_pilot_in_a_job_counts_and_the_rest_by_what_the_pilot_tells(day: Day) -> None:
     day.limit = COST * 1.01
     manifest = day.task("a", pilot=Pilot(rows=3, tier="batch"))
+    assert manifest is not None, day.errors
     assert manifest["counts"]["ok"] == 10
     pilot, rest = day.stated
     assert pilot == pytest.approx(COST * 0.3, abs=1e-6)
@@ -248,10 +256,9 @@ def test_immediate_calls_which_nobody_can_count_are_refused(day: Day, name: str,
     with pytest.raises(ConfigurationError, match=f"max_cost_per_day=5 cannot be checked: {name}="):
         GenAIBatchOperator(task_id="ask", model=MODEL, src=TEXTS, max_cost_per_day=5, **how)
     day.limit = 5.0
-    assert day.task("a", **how) is None
-    (error,) = day.errors
-    assert isinstance(error, ConfigurationError)
-    assert f"of the connection 'own' cannot be checked: {name}=" in str(error)
+    with day.client() as client, pytest.raises(ConfigurationError) as refused:
+        check_listed(RunSettings(conn_id="own", model=MODEL, source=lambda: TEXTS, **how), client.config)
+    assert f"of the connection 'own' cannot be checked: {name}=" in str(refused.value)
     assert day.emulator.requests == []
 
 
@@ -291,7 +298,8 @@ def test_a_job_that_counts_is_not_deleted_before_the_next_day(day: Day) -> None:
             client.delete(name)
         day.time.advance(24 * 3600)
         client.delete(name)
-    assert day.emulator.jobs == []
+        with pytest.raises(NotFound):
+            client.get(name)
 
 
 def test_in_a_dag_the_limits_of_connection_and_operator_both_hold(

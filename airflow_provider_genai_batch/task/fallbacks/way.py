@@ -80,7 +80,7 @@ class Way:
     def day(self) -> DayLimits | None:
         """The limits of the day, of this fallback's connection too; None: there are none."""
         shared = self.shared
-        return DayLimits.of(shared.settings, shared.client.config, shared.task.owner, self.order)
+        return DayLimits.of(shared.settings, shared.client.config, shared.task.owner.dag_id, self.order)
 
     def check(self, own: Order) -> None:
         """Refuse a fallback whose requests could not be sent.

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.settings.order import Order
 
-from airflow_provider_genai_batch.task.cost.today import JobCharge, RoundCharge
 from airflow_provider_genai_batch.task.inputs.enqueued import room_of
 from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
+from airflow_provider_genai_batch.task.rounds.charges import JobCharge, RoundCharge
 from airflow_provider_genai_batch.task.rounds.no_job import NoJob
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.rounds.submitted_before import became_of

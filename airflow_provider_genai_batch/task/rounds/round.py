@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.cost.today import DayLimits
     from airflow_provider_genai_batch.task.settings.order import Order
-from airflow_provider_genai_batch.task.cost.today import RoundCharge
 from airflow_provider_genai_batch.task.inputs.enqueued import is_full, room_of
+from airflow_provider_genai_batch.task.rounds.charges import RoundCharge
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.jobs import RoundJobs
 from airflow_provider_genai_batch.task.rounds.no_job import NoJob, NoJobError, WhyNext

@@ -56,5 +56,5 @@ class Terms:
         day = None
         if settings.max_cost_per_day is not None or config.max_cost_per_day is not None:
             check_listed(settings, config)
-            day = DayLimits.of(settings, config, shared.task.owner, order)
+            day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
         return cls(order, limit, ready, late, day)
