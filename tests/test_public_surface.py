@@ -58,6 +58,7 @@ PUBLIC = {
         "ConfigurationError",
         "CostLimitExceeded",
         "CreateOutcomeUnknown",
+        "DailyCostExceeded",
         "DeadlineMissed",
         "GenAIBatchError",
         "InputError",
