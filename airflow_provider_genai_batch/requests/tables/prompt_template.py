@@ -139,7 +139,7 @@ class Prompt:
             yield int(value.split("_")[1]), holder
 
     def _slots(self, line: bytes, holders: dict[int, str]) -> list[str | Slot]:
-        """Split a line at its marks."""
+        """Split a line where its placeholders are."""
         first, *rest = re.split(rf"({self._mark})_(\d+)_", line.decode(), flags=re.IGNORECASE)
         slots: list[str | Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
