@@ -188,7 +188,8 @@ def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
 def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
     backend = client.config.backend
     model = read_model(args.model, backend)
-    check = Preflight(backend, task_of(model), model, name=args.file)
+    several_jobs = {"max_requests": sys.maxsize, "max_bytes": sys.maxsize}
+    check = Preflight(backend, task_of(model), model, name=args.file, **several_jobs)
     for _ in check.blocks(read_chunks(args.file, client)):
         pass
     sent = "as it is" if check.unchanged else "with changes"

@@ -205,7 +205,8 @@ class AsyncGenAIBatchClient:
                 headers = await self._auth.aheaders(renew=renew)
                 async with self._http.stream(call.request, headers, call.method) as chunks:
                     async for chunk in chunks:
-                        yield resumed.take(chunk)
+                        if new := resumed.take(chunk):  # to readers of files, no bytes mean the end
+                            yield new
                 resumed.end()
                 return
             except CallError as error:

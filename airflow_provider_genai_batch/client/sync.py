@@ -239,7 +239,8 @@ class GenAIBatchClient:
                 headers = self._auth.headers(renew=renew)
                 with self._http.stream(call.request, headers, call.method) as chunks:
                     for chunk in chunks:
-                        yield resumed.take(chunk)
+                        if new := resumed.take(chunk):  # to readers of files, no bytes mean the end
+                            yield new
                 resumed.end()
                 return
             except CallError as error:

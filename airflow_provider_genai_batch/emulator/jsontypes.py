@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -82,6 +83,23 @@ def violation(where: str, text: str) -> JsonObject:
 def words(text: str) -> frozenset[str]:
     """Return the words of a text, so that lists of field names can be written as text."""
     return frozenset(text.split())
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON. Python's own reader also accepts NaN and infinities, which could not be written again.
+
+    Raises:
+        ValueError: It is not JSON, or has a number that is too large.
+    """
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        message = f"{text} is no number of JSON"
+        raise ValueError(message)
+    return number
 
 
 def dumps(value: Json) -> bytes:

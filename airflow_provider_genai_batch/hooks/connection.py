@@ -25,6 +25,13 @@ _OTHER_CREDENTIALS = {
     "idp_issuer_url": "Tokens of an identity provider come from a credential configuration file only: use",
 }
 """Fields by which a Google connection can name an account, but which this package does not support."""
+_WORDS = frozenset(
+    (
+        *("project", "location", "api_version", "staging_uri", "storage_endpoint", "bigquery_endpoint"),
+        *("key_path", "key_secret_name", "key_secret_project_id", "quota_project", "quota_project_id"),
+    )
+)
+"""Fields that are text."""
 _PORT = re.compile(r":\d*$")
 _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name")
 
@@ -46,7 +53,7 @@ def client_config(connection: Connection) -> ClientConfig:
         )
         raise ConfigurationError(msg)
     extra = {name.removeprefix(_OLD_PREFIX): value for name, value in _extra(connection).items()}
-    extra = {name: value for name, value in extra.items() if value not in (None, "")}
+    extra = {name: _plain(name, value) for name, value in extra.items() if value not in (None, "")}
     google = connection.conn_type == _GOOGLE_TYPE
     _check_account(extra, connection.conn_id)
     backend = _backend(extra, google=google)
@@ -94,6 +101,20 @@ def _extra(connection: Connection) -> Mapping[str, Any]:
         f'The extra of connection {connection.conn_id!r} {wrong}: write one such as {{"backend": "gemini"}}.'
     )
     raise ConfigurationError(msg)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return the value of a field; those that are text may be numbers, such as that of a project.
+
+    Raises:
+        ConfigurationError: a field of text is something else.
+    """
+    if name not in _WORDS or isinstance(value, str):
+        return value
+    if type(value) is not int:
+        msg = f'"{name}" in the connection\'s extra is not a text: write it in quotes.'
+        raise ConfigurationError(msg)
+    return str(value)
 
 
 def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:

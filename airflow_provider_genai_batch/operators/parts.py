@@ -90,7 +90,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         check_results_uri(self.results_uri)
         with open_client(self.conn_id) as client:
             places = Places(self.results_uri, key_of(context)[:16], client.config.staging_uri)
-            files = files_of(self.src, client)
+            files = files_of(self.src, client, self.results_uri)
             sources = split(
                 files,
                 client,

@@ -9,6 +9,7 @@ from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.prompts.backend_fields import accepted_fields
+from airflow_provider_genai_batch.wire.prompts.typed import INT32
 from airflow_provider_genai_batch.wire.values import snake
 
 WRONG = (ValueError, DecodeError, RecursionError)
@@ -31,7 +32,7 @@ _BESIDE = {
 """Fields of a request by their lowerCamel names; each may occur in one spelling."""
 _PLAIN = {
     "string": str,
-    "int": int,
+    "int": Annotated[int, Meta(ge=-INT32, lt=INT32)],
     "float": float,
     "bool": bool,
     "[string]": Annotated[list[str], Meta(min_length=1)],

@@ -108,8 +108,9 @@ class Importer:
                 "which Vertex AI cannot import into one job"
             )
             raise RequestError(msg, f"Use one type everywhere, {_FROM_A_TABLE}.")
-        if "$" in name or " " in name:
-            msg = f"the name {name!r} in {path or 'the row'} has a character that Vertex AI cannot import"
+        if not name or "$" in name or " " in name:
+            wrong = "has a character" if name else "is one"
+            msg = f"the name {name!r} in {path or 'the row'} {wrong} that Vertex AI cannot import"
             remedy = "Write the schema without references (response_schema)" if "$" in name else "Rename it"
             raise RequestError(msg, f"{remedy}, {_FROM_A_TABLE}.")
         node = _Node(kind, self._line)

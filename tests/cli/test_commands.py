@@ -243,6 +243,15 @@ def test_a_table_is_checked_with_its_prompt_without_a_connection(
         main([*check, "{stars}"])
 
 
+def test_a_file_for_several_jobs_is_right_as_it_is_to_the_operator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b'{"content":"x"}\n' * 30_001)  # a job of this model takes 30,000
+    main(["check", str(file), "--backend", "vertex", "--model", "text-embedding-005", "--output", "json"])
+    assert json.loads(capsys.readouterr().out)[0]["requests"] == 30_001
+
+
 def test_a_file_is_checked_for_the_service_of_the_connection(
     gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

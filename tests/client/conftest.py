@@ -29,8 +29,11 @@ class Sync:
     def list(self, **settings: Any) -> list[BatchJob]:
         return [*self.client.list(**settings)]
 
+    def chunks(self, address: str) -> list[bytes]:
+        return [*self.client.download(address)]
+
     def download(self, address: str) -> bytes:
-        return b"".join(self.client.download(address))
+        return b"".join(self.chunks(address))
 
     def rows(self, job: Any, **settings: Any) -> Any:
         return [*self.client.rows(job, **settings)]
@@ -53,8 +56,11 @@ class Async:
     def list(self, **settings: Any) -> list[BatchJob]:
         return self._all(self.client.list(**settings))
 
+    def chunks(self, address: str) -> list[bytes]:
+        return list(self._all(self.client.download(address)))
+
     def download(self, address: str) -> bytes:
-        return b"".join(self._all(self.client.download(address)))
+        return b"".join(self.chunks(address))
 
     def rows(self, job: Any, **settings: Any) -> list[ResultRow]:
         return self._all(self.client.rows(job, **settings))

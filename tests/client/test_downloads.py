@@ -58,6 +58,16 @@ def test_a_download_that_breaks_off_ends_with_the_same_bytes(
     assert gem.download(output) == whole
 
 
+def test_a_download_that_was_taken_up_again_has_no_chunk_without_bytes(
+    emulator: Emulator, gem: Any, output: str
+) -> None:
+    whole = gem.chunks(output)
+    emulator.faults.add("files.download", Fault.truncated())
+    again = gem.chunks(output)
+    assert b"".join(again) == b"".join(whole)
+    assert all(again)
+
+
 def test_a_download_that_never_gets_on_is_given_up(
     emulator: Emulator, gem: Any, output: str, naps: list[float]
 ) -> None:

@@ -29,6 +29,8 @@ def nest(depth: int) -> Any:
     [
         b"{not json\n",
         b'"text"\n',
+        b'{"request": {"contents": []}, "x": NaN}\n',
+        b'{"request": {"contents": []}, "x": 1e999}\n',
         {"request": question("x", tools=[{"googleSearch": {}}])},
         {
             "request": question(
@@ -44,6 +46,8 @@ def nest(depth: int) -> Any:
     ids=[
         "json",
         "no object",
+        "no number",
+        "too large a number",
         "empty object",
         "dollar",
         "space",

@@ -36,6 +36,10 @@ def test_a_project_means_vertex_at_the_global_location() -> None:
     assert config.base_url() == "https://aiplatform.googleapis.com"
 
 
+def test_a_project_may_be_its_number() -> None:
+    assert read({"project": 123456}).place == "projects/123456/locations/global"
+
+
 @pytest.mark.parametrize(
     ("location", "host"),
     [
@@ -116,6 +120,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a query in the host": ({"password": "k", "host": "https://example.com?key=s3cr3t"}, "Password"),
     "no project": ({"extra": {"backend": "vertex"}}, '"project"'),
     "a backend that is none": ({"extra": {"backend": "bard"}}, '"gemini" or "vertex"'),
+    "a project that is no text": (
+        {"extra": {"project": ["p"]}},
+        '"project" in the connection\'s extra is not a text',
+    ),
     "staging elsewhere": ({"extra": {"project": "p", "staging_uri": "s3://b/"}}, "gs://"),
     "a limit of no tokens": ({"password": "k", "extra": {"max_enqueued_tokens": 0}}, "max_enqueued_tokens"),
     "a limit that is no number": (

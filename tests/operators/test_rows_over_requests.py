@@ -73,6 +73,7 @@ def test_the_requests_of_jobs_whose_rows_are_landed_later_are_left_too(
         ("gs://bucket/in.jsonl", "gs://bucket/in.jsonl"),
         (["gs://bucket/a.jsonl", "gs://bucket/b.jsonl"], "gs://bucket/b.jsonl"),
         ("gs://bucket/*.jsonl", "gs://bucket/rows.jsonl"),
+        ("gs://bucket/in/", "gs://bucket/in/rows.jsonl"),
     ],
 )
 def test_one_object_is_known_by_each_of_its_names(src: Any, uri: str) -> None:
@@ -85,6 +86,8 @@ def test_one_object_is_known_by_each_of_its_names(src: Any, uri: str) -> None:
     [
         ("s3://bucket/in.jsonl", "s3://other/in.jsonl"),
         ("gs://bucket/*.jsonl", "gs://bucket/rows/rows.jsonl"),
+        ("gs://bucket/in/", "gs://bucket/in/rows/rows.jsonl"),
+        ("gs://bucket/in/", "gs://bucket/in/rows.parquet"),
         ("/data/in.jsonl", "gs://bucket/data/in.jsonl"),
         (["a prompt"], "/data/in.jsonl"),
         ("files/abc", "/data/in.jsonl"),

@@ -45,6 +45,13 @@ _REFUSED = [
     ("both_spellings", _BOTH, "generationConfig is given twice", "Keep one"),
     ("schema_type_underscore", _BOTH, "type_", ""),
     ("embed_unknown_field", _BOTH, "taskTypo", "Did you mean taskType"),
+    ("seed_of_33_bits", _BOTH, "generationConfig.seed is a number of more than 32 bits", "Write one from"),
+    ("embed_no_parts", _BOTH, "content has no parts", "Give at least one part"),
+    ("content_in_a_list", _BOTH, "is a Content, and a part is due", "Take it out of the inner list"),
+    ("response_of_the_user", (VERTEX,), "'response' is one of Vertex AI's output", "Rename it"),
+    ("no_name", (VERTEX,), "the name '' in the row is one that Vertex AI cannot import", "Rename it"),
+    ("file_elsewhere", (GEMINI,), "cannot read a file by 's3:'", "Upload the file with the Files API"),
+    ("file_elsewhere", (VERTEX,), "cannot read a file by 's3:'", "Copy the file to Cloud Storage"),
 ]
 REFUSED = [
     Refused(name, backend, lines(name)[0], reason, remedy, EMBEDS if name.startswith("embed") else FLASH)
@@ -53,6 +60,7 @@ REFUSED = [
 ]
 TAKEN = {
     "system_instruction_list": {"systemInstruction": {"parts": [{"text": "Be brief."}], "role": "user"}},
+    "system_instruction_contents": {"systemInstruction": {"parts": [{"text": "Be brief."}], "role": "user"}},
     "parts_string": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
 }
 """Lines that both services get in another spelling than they came in, and what the request has then."""

@@ -168,6 +168,10 @@ def test_objects_in_cloud_storage_are_read_where_they_are(cloud_storage: CloudSt
                 assert prepared.in_place
                 assert prepared.source.gcs_uri == (f"{uri}/predictions.jsonl",)
                 assert list(prepared.keys()) == ["a", "b"]
+        uri = f"gs://{BUCKET}/doors/prediction-requests.jsonl"  # a file, although directories begin like this
+        cloud_storage.write(uri, [json.dumps(GOOD[FLASH]).encode()])
+        with read_input(client, read_source(uri), model=FLASH) as prepared:
+            assert prepared.source.gcs_uri == (uri,)
 
 
 @each_refused

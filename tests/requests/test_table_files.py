@@ -186,6 +186,12 @@ def test_what_is_compressed_is_known_by_its_first_bytes(size: int) -> None:
     assert b"".join(unzipped(cut(two, size), "in")) == data * 2
 
 
+def test_a_chunk_without_bytes_is_not_the_end_of_what_is_compressed() -> None:
+    data = b"a,b\n1,2\n" * 500
+    chunks = [*cut(gzip.compress(data), 5), b"", *cut(gzip.compress(data), 5)]  # also between two members
+    assert b"".join(unzipped(chain.from_iterable((b"", chunk) for chunk in chunks), "in")) == data * 2
+
+
 @pytest.mark.parametrize(
     "damage", [lambda z: z[:-20], lambda z: z[:50] + b"xxxx" + z[54:], lambda z: z + b"junk"]
 )

@@ -37,7 +37,12 @@ def client(gemini: Emulator) -> Iterator[GenAIBatchClient]:
 
 
 def cut(
-    client: GenAIBatchClient, folder: Path, *files: Path, rows: bool = False, **division: int
+    client: GenAIBatchClient,
+    folder: Path,
+    *files: Path,
+    rows: bool = False,
+    out: str = "out.jsonl",
+    **division: int,
 ) -> list[Path | list[Path]]:
     found = split(
         [*map(str, files)],
@@ -45,7 +50,7 @@ def cut(
         model=MODEL,
         rows=rows,
         division=Division(**division),
-        places=Places(f"{folder}/out.jsonl", "run"),
+        places=Places(f"{folder}/{out}", "run"),
     )
     return [[*map(Path, part)] if isinstance(part, list) else Path(part) for part in found]
 
@@ -96,6 +101,18 @@ def test_a_bad_request_is_named_by_its_line_in_the_whole(client: GenAIBatchClien
     assert [*tmp_path.iterdir()] == [tmp_path / "in.jsonl"]
 
 
+def test_requests_of_several_files_have_keys_where_their_rows_stay_apart(
+    client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    keyed, keyless = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    keyed.write_text(requests(2, keyed=True))
+    keyless.write_text(requests(2))
+    assert cut(client, tmp_path, keyed, keyless) == [keyed, keyless]
+    assert cut(client, tmp_path, keyed, keyed, out="rows-*.jsonl") == [keyed, keyed]
+    with pytest.raises(InputError, match=r"line 1 of .*2\.jsonl has no key"):
+        cut(client, tmp_path, keyed, keyless, out="rows-*.jsonl")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_rows_of_a_table_are_cut_as_rows(client: GenAIBatchClient, tmp_path: Path, packed: bool) -> None:
     text = "city,n\r\n" + "".join(f'"A ""city"",\n{number}",{number}\r\n' for number in range(5))
@@ -122,7 +139,9 @@ def test_what_is_no_file_is_refused(client: GenAIBatchClient, tmp_path: Path) ->
         with pytest.raises(InputError, match="give"):
             addresses(src)
     with pytest.raises(InputError, match="no file matches"):
-        files_of(f"{tmp_path}/*.jsonl", client)
+        files_of(f"{tmp_path}/*.jsonl", client, "/elsewhere/rows.jsonl")
+    with pytest.raises(ConfigurationError, match="the rows would take the place of the requests"):
+        files_of(f"{tmp_path}/*.jsonl", client, f"{tmp_path}/rows.jsonl")
     with pytest.raises(ConfigurationError, match="parts or rows_per_part"):
         cut(client, tmp_path, tmp_path / "in.jsonl")
 
@@ -164,6 +183,16 @@ def test_rows_are_one_table_and_stamps_are_places_in_it(
         found = [(one.key, one.index) for one in landed_rows(stream, form_of(str(out)))]
     last = [("r00000003", 3), ("r00000007", 1)] if renumber else [("r00000000", 0), ("r00000007", 1)]
     assert found == [("r00000001", 1), ("r00000000", 0), ("own", None), *last]
+
+
+def test_an_answer_that_looks_like_a_row_is_not_renumbered(client: GenAIBatchClient, tmp_path: Path) -> None:
+    answer = {"key": "r00000000", "index": 0, "text": "x"}
+    own = row("own", None).model_copy(update={"output": answer, "input": answer})
+    first, second = landed(tmp_path / "1.jsonl", [row("r00000000", 0)]), landed(tmp_path / "2.jsonl", [own])
+    out = tmp_path / "out.jsonl"
+    merge([first, second], client, str(out), renumber=True)
+    with out.open("rb") as stream:
+        assert [*landed_rows(stream, "jsonl")] == [row("r00000000", 0), own]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "parquet"])

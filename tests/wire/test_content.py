@@ -72,7 +72,24 @@ def test_a_picture_becomes_png_bytes() -> None:
             Backend.GEMINI,
             "the Gemini Developer API cannot read gs://b/o",
         ),
+        (
+            [{"fileData": {"fileUri": "GS://b/o"}}],
+            Backend.GEMINI,
+            "the Gemini Developer API cannot read GS://b/o",
+        ),
         ([{"fileData": {"fileUri": "files/abc"}}], Backend.VERTEX, "Vertex AI cannot read files/abc"),
+        *(
+            ([{"fileData": {"fileUri": uri}}], backend, f"cannot read {said}")
+            for backend in Backend
+            for uri, said in (
+                ("s3://bucket/a.png", "a file by 's3:'"),
+                ("data:image/png;base64,AAAA", "a file by 'data:'"),
+                ("file:///a.png", "a file by 'file:'"),
+                ("/home/me/a.png", "a path"),
+                ("a.png", "a path"),
+                ("", "an empty address"),
+            )
+        ),
         (
             [{"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a"}}],
             Backend.VERTEX,

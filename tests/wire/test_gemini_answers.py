@@ -102,6 +102,12 @@ def test_what_is_no_text_is_an_answer_too(part: dict[str, Any]) -> None:
     assert (row["status"], len(row["parts"])) == ("ok", 1)
 
 
+@pytest.mark.parametrize("data", [{}, {"data": ""}, {"data": None}])
+def test_a_picture_without_bytes_is_no_answer(data: dict[str, Any]) -> None:
+    row = read(candidate({"inlineData": {"mimeType": "image/png", **data}}))
+    assert (row["status"], row["error"]["status"]) == ("invalid", "STOP")
+
+
 def test_pictures_are_counted_where_nobody_takes_them() -> None:
     reading = Reading()
     row = read(candidate({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), reading=reading)

@@ -94,7 +94,8 @@ class _Chunks:
     """Chunks as a file that can be read once."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks, self._held = iter(chunks), b""
+        # A chunk without bytes would look like the end of the file.
+        self._chunks, self._held = filter(None, chunks), b""
 
     def begins_with(self, signature: bytes) -> bool:
         while len(self._held) < len(signature) and (chunk := next(self._chunks, b"")):

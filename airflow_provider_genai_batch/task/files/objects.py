@@ -71,7 +71,13 @@ def matcher(pattern: str) -> Callable[[str], object]:
 
 def is_directory(uri: str) -> bool:
     """Whether an address is a directory: it ends with a slash, or has the name of a Vertex AI output directory."""
-    return uri.endswith("/") or uri.rpartition("/")[2].startswith("prediction-")
+    name = uri.rpartition("/")[2]
+    return not name or (name.startswith("prediction-") and not name.endswith(".jsonl"))
+
+
+def pattern_of(uri: str) -> str:
+    """Return the pattern of the objects that are read in a directory; any other address is returned unchanged."""
+    return f"{uri.rstrip('/')}/*.jsonl" if "*" not in uri and is_directory(uri) else uri
 
 
 def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
@@ -82,8 +88,7 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
     Raises:
         InputError: no object matches.
     """
-    if "*" not in pattern and is_directory(pattern):
-        pattern = f"{pattern.rstrip('/')}/*.jsonl"
+    pattern = pattern_of(pattern)
     if "*" not in pattern:
         return [pattern]
     found = listed(client, pattern)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.task.files.files import local_path
-from airflow_provider_genai_batch.task.files.objects import matcher
+from airflow_provider_genai_batch.task.files.objects import matcher, pattern_of
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def refuse_overlap(source: BatchSource, results_uri: str | None) -> None:
         return
     rows = _place(results_uri)
     for given in (source.path, *source.gcs_uri):
-        if given and matcher(_place(given))(rows):
+        if given and matcher(_place(pattern_of(given)))(rows):
             msg = (
                 f"results_uri {results_uri} is part of src {given}: the rows would take the place of the requests. "
                 "Give results_uri another name."

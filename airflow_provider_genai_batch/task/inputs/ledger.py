@@ -125,7 +125,10 @@ class RequestLedger:
             self._size = first[1] if first and first[1] * self.rows == whole else 0
         if not self._size or place >= self.rows:
             return None
-        entry = self.at(place * self._size)
+        try:
+            entry = self.at(place * self._size)
+        except UnicodeDecodeError:  # no entry begins there: several sizes add up as if there were one
+            return None
         return entry if entry.place == place else None
 
     def flushed(self) -> BinaryIO:

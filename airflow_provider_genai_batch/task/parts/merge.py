@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.task.files.files import by_connection, publish
 from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
 from airflow_provider_genai_batch.wire.services.storage import split_uri
 
-_PLACED = re.compile(rb'\{"key":"(r\d{8,18})","index":(\d+),')
+_PLACED = re.compile(rb'\A\{"key":"(r\d{8,18})","index":(\d+),')
 """The beginning of a row whose key may be a stamp, which is made from the row's position in the input."""
 _SAME = b'"same_as":"r'
 """Is in each row whose answer is that of an equal request with a stamp."""

@@ -10,8 +10,10 @@ from typing import Any, BinaryIO
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.printable import number_of
+from airflow_provider_genai_batch.requests.line_kind import parse
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import check_pyarrow
 from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
@@ -24,11 +26,16 @@ from airflow_provider_genai_batch.task.files.files import (
     spool,
 )
 from airflow_provider_genai_batch.task.files.objects import expanded
+from airflow_provider_genai_batch.task.files.overlap import refuse_overlap
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.task.parts.places import Places, is_dataset
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.lines.framing import Framer
 from airflow_provider_genai_batch.wire.parameters.sources import read_source, table_format
+from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
+from airflow_provider_genai_batch.wire.tables.sql import is_table
+from airflow_provider_genai_batch.wire.values import mapping
 
 
 def addresses(src: Any) -> list[str]:
@@ -53,14 +60,16 @@ def addresses(src: Any) -> list[str]:
     return found
 
 
-def files_of(src: Any, client: GenAIBatchClient) -> list[str]:
+def files_of(src: Any, client: GenAIBatchClient, results_uri: str) -> list[str]:
     """Return the files that `src` names at this time, in order.
 
     Raises:
+        ConfigurationError: the rows would land among them, where the next run would read them as its input.
         InputError: no file matches, or they cannot be listed.
     """
     files: list[str] = []
     for given in addresses(src):
+        refuse_overlap(BatchSource(path=given), results_uri)
         if by_connection(given, client):
             files += expanded(client, given)
         elif "*" not in given:
@@ -101,6 +110,9 @@ def split(
         OSError: a part cannot be written.
     """
     if len(files) > 1:
+        stay_apart = is_table(places.results_uri) or is_dataset(places.results_uri)
+        if stay_apart and not rows and not takes_text_only(model, client.config.backend):
+            _refuse_without_keys(files, client)
         together = not rows and all(by_connection(file, client) for file in files)
         groups = division.groups(files, together=together)
         return [group if len(group) > 1 else group[0] for group in groups]
@@ -112,6 +124,28 @@ def split(
         count = _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines)
         lines.seek(0)
         return [*_cut(lines, division.sizes(count), client, places)]
+
+
+def _refuse_without_keys(files: list[str], client: GenAIBatchClient) -> None:
+    """Refuse requests without keys: those of each file would get the same ones, and their rows keep them.
+
+    Raises:
+        InputError: the first line of a file has no key. The others are not read.
+    """
+    for file in files:
+        try:
+            (line, *_), *_ = islice(Framer().blocks(read_chunks(file, client)), 1)
+            row = parse(line)
+        except (RequestError, ValueError):  # the part's own task says what is wrong with it
+            continue
+        keys = [row.get("key"), row.get("custom_id"), mapping(row.get("metadata")).get("key")]
+        if not any(key is not None for key in keys):
+            msg = (
+                f"line 1 of {file} has no key, and requests in several files need keys of their own where their rows "
+                "land in a table or a dataset: without them, the requests of each file get the same ones (r00000000, "
+                '…). Write a "key" into each line, or let rows land in one file. Nothing was submitted.'
+            )
+            raise InputError(msg)
 
 
 def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:

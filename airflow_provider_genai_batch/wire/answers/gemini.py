@@ -145,7 +145,7 @@ def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, droppe
         if inline is not None and members.get("thought"):  # a draft of the picture that follows
             count_value(inline, "thought.inlineData", dropped)
         elif inline is not None:
-            answer.useful = True
+            answer.useful |= bool(inline.get("data"))
             media += _media(index, number, inline, reading, dropped)
         read.append({"candidate": index, "part": number, **members})
     said = [part["text"] for part in read if "text" in part and not part.get("thought")]
@@ -179,7 +179,7 @@ def _media(
     index: int, number: int, inline: dict[str, Any], reading: Reading, dropped: Dropped
 ) -> list[dict[str, Any]]:
     data = inline.get("data")
-    if not reading.keep_media or not isinstance(data, str):
+    if not (reading.keep_media and data and isinstance(data, str)):
         count_value(inline, "inlineData", dropped)
         return []
     count_rest(inline, frozenset(("mimeType", "data")), "inlineData", dropped)

@@ -26,6 +26,13 @@ FOREIGN = {
 """Names from other services' batch formats, with the name to use here."""
 OUTPUT = frozenset({"response", "status", "error", "processedTime", "instance", "prediction", "predictions"})
 """Fields that Vertex AI writes beside a request; a job whose input has them runs only the unanswered requests."""
+_OF_ANSWERS = frozenset(
+    (
+        *("candidates", "promptFeedback", "usageMetadata", "modelVersion", "embedding", "tokenCount"),
+        *("content", "choices", "data", "statusCode"),
+    )
+)
+"""Fields of answers, one of which each response has: of Google's models, Claude and open models."""
 _INSIDE = frozenset(
     {
         "contents",
@@ -81,8 +88,13 @@ def read_beside(
 
 
 def is_output(row: Mapping[str, Any]) -> bool:
-    """Whether it is a row from a Vertex AI job's output."""
-    return "response" in row or ("status" in row and ("processed_time" in row or "processedTime" in row))
+    """Whether it is a row from a Vertex AI job's output: the user's own data may have the same names."""
+    if "status" in row and ("processed_time" in row or "processedTime" in row):
+        return True
+    response = row.get("response")
+    return isinstance(response, Mapping) and (
+        not response or not _OF_ANSWERS.isdisjoint(map(camel, response))
+    )
 
 
 def unknown_name(name: str) -> RequestError:

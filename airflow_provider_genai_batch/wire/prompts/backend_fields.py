@@ -6,6 +6,7 @@ Vertex AI does not support.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from airflow_provider_genai_batch.exceptions import RequestError
@@ -13,6 +14,14 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 
 SERVICE_NAMES = {Backend.GEMINI: "the Gemini Developer API", Backend.VERTEX: "Vertex AI"}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_OF_PATHS = frozenset("./\\")
+_READ = {Backend.GEMINI: ("http", "https"), Backend.VERTEX: ("gs", "http", "https")}
+"""The schemes of files that the services read."""
+_PLACED = {
+    Backend.GEMINI: "Upload the file with the Files API and give its uri.",
+    Backend.VERTEX: "Copy the file to Cloud Storage and give its gs:// address.",
+}
 
 _VERTEX_ONLY = {
     "GenerationConfig": ("routingConfig", "modelConfig", "audioTimestamp"),
@@ -125,7 +134,7 @@ def check_uri(uri: str, backend: Backend) -> None:
     Raises:
         RequestError: the file is in the other service's storage.
     """
-    if backend is Backend.GEMINI and uri.startswith("gs://"):
+    if backend is Backend.GEMINI and uri.lower().startswith("gs://"):
         msg = f"the Gemini Developer API cannot read {uri}"
         raise RequestError(
             msg,
@@ -133,7 +142,12 @@ def check_uri(uri: str, backend: Backend) -> None:
         )
     if backend is Backend.VERTEX and (uri.startswith("files/") or "generativelanguage.googleapis.com" in uri):
         msg = f"Vertex AI cannot read {uri}, a file of the Gemini Files API"
-        raise RequestError(
-            msg,
-            "Copy the file to Cloud Storage and give its gs:// address.",
-        )
+        raise RequestError(msg, _PLACED[backend])
+    wrong, scheme = "" if uri else "an empty address", _SCHEME.match(uri)
+    if scheme is not None and scheme[1].lower() not in _READ[backend]:
+        wrong = f"a file by {scheme[0]!r}"  # the rest may be the data itself, or have a signature
+    elif scheme is None and not _OF_PATHS.isdisjoint(uri) and not uri.startswith("files/"):
+        wrong = "a path"
+    if wrong:
+        msg = f"{SERVICE_NAMES[backend]} cannot read {wrong} (fileUri)"
+        raise RequestError(msg, _PLACED[backend])

@@ -96,6 +96,8 @@ def content(value: Any, backend: Backend, path: str = "content") -> dict[str, An
     Raises:
         RequestError: it is empty, or cannot be sent.
     """
+    if isinstance(value, (list, tuple)) and len(value) == 1 and is_content(value[0]):
+        value = value[0]
     if isinstance(value, (list, tuple)):
         return _turn(parts(value, backend, path), role="user")
     if not is_content(value):
@@ -153,6 +155,9 @@ def part(value: Any, backend: Backend, path: str = "part") -> dict[str, Any]:
     if fields is None:
         msg = f"{path}: a prompt cannot be of type {type(value).__name__}"
         raise RequestError(msg, "Give a string, a Part, a Content, or a list of them.")
+    if "parts" in fields:
+        msg = f"{path} is a Content, and a part is due"
+        raise RequestError(msg, "Take it out of the inner list, or write only its parts there.")
     if (named := _file_data(fields)) is not None:
         fields = {"fileData": named}
     if strange := [name for name in fields if name not in PART_FIELDS]:

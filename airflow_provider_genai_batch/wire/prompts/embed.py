@@ -66,6 +66,9 @@ def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model
             raise RequestError(msg, "Make one request of each; several parts of one go into a Content.")
         given = given[0]
     spelled = content(given, backend)
+    if not spelled.get("parts"):
+        msg = "content has no parts"
+        raise RequestError(msg, 'Give at least one part: {"parts": [{"text": "…"}]}.')
     if takes_text_only(model, backend):
         return {"content": _only_text(spelled, config, model)}
     if backend is Backend.GEMINI:

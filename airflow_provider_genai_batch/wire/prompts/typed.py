@@ -30,6 +30,8 @@ from airflow_provider_genai_batch.wire.values import timestamp
 
 _VERTEX = Backend.VERTEX
 _OF_GEMINI, _OF_VERTEX = accepted_fields(Backend.GEMINI), accepted_fields(_VERTEX)
+INT32 = 1 << 31
+"""Whole numbers of requests are int32 in the services' references; those of schemas are read elsewhere."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 _YES_AND_NO = {
     "true": True,
@@ -198,6 +200,9 @@ def _integer(value: Any, path: str) -> int:
     if isinstance(number, float) and not number.is_integer():
         msg = f"{path} is {number}, not a whole number"
         raise RequestError(msg, f"Write {math.floor(number)} or {math.ceil(number)}.")
+    if not -INT32 <= number < INT32:
+        msg = f"{path} is a number of more than 32 bits"  # not shown: it may have thousands of digits
+        raise RequestError(msg, f"Write one from {-INT32} to {INT32 - 1}.")
     return int(number)
 
 

@@ -12,13 +12,12 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
+from airflow_provider_genai_batch.wire.tables.sql import NO_RESPONSE
 
 _TABLE = re.compile(r"(?:bq://)?([^`\\]+)\.([^`\\.]+)\.([^`\\.]+)")
 _LONGEST_STATUS = 2000
 """The leading characters of a ``status`` that identify its cause; the rest is about a single row."""
 _MOST_CAUSES = 1000
-_NO_RESPONSE = """('null', '{}', '""', '"{}"')"""
-"""The forms of an empty response, in a column of JSON or of text."""
 
 
 def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> str:
@@ -40,7 +39,7 @@ def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> st
         raise UnreadableAnswer(msg)
     name = ".".join(f"`{part}`" for part in found.groups())
     early = early or family is not Family.GOOGLE
-    answered = f"IFNULL(TO_JSON_STRING(response), 'null') NOT IN {_NO_RESPONSE}" if early else "TRUE"
+    answered = f"IFNULL(TO_JSON_STRING(response), 'null') NOT IN {NO_RESPONSE}" if early else "TRUE"
     status = "IFNULL(status, '')" if family is not Family.OPENAI else "''"
     return (
         "SELECT reason, answered, COUNT(*) AS number, SUM(COUNT(*)) OVER () AS total FROM ("  # noqa: S608 - no user's text

@@ -18,6 +18,8 @@ _NOT_IN_NAMES = re.compile(r"[!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]")
 _RESERVED = ("_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER")
 _LONGEST_NAME = 300
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+NO_RESPONSE = """('null', '{}', '""', '"{}"')"""
+"""The forms of an empty response, in a column of JSON or of text."""
 
 
 @dataclass(frozen=True)

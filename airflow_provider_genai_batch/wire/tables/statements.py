@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_genai_batch.wire.tables import judge
-from airflow_provider_genai_batch.wire.tables.sql import TableName, literal, name
+from airflow_provider_genai_batch.wire.tables.sql import NO_RESPONSE, TableName, literal, name
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 KEY = "genai_key"
@@ -91,7 +91,7 @@ class Snapshot:
 
     def select(self) -> str:
         """Return the query of the rows."""
-        kept = ", ".join(f"t.{name(one)} AS {name(one)}" for one in self.columns)
+        kept = ", ".join(f"t.{name(one)} AS {name(one)}" for one in self._kept)
         where = f" WHERE (\n{self.where}\n)" if self.where else ""
         return f"SELECT {self._key()} AS {KEY}, {kept} FROM {self.source} AS t{where}"
 
@@ -125,13 +125,21 @@ class Snapshot:
         parts.append(sums_of(f"TO_JSON_STRING(STRUCT({asked}))"))
         return f"SELECT {', '.join(parts)} FROM {table} AS t"
 
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        """The columns, each once: to BigQuery a name is the same in capitals, and a prompt may write it so."""
+        kept: dict[str, str] = {}
+        for one in self.columns:
+            kept.setdefault(one.lower(), one)
+        return tuple(kept.values())
+
     def _key(self) -> str:
         if len(self.key) == 1:
             return f"CONCAT('k', CAST(t.{name(self.key[0])} AS STRING))"
         if self.key:
             nulls = " OR ".join(f"t.{name(one)} IS NULL" for one in self.key)
             return f"IF({nulls}, NULL, CONCAT('k', TO_HEX(SHA256({self._json(self.key)}))))"
-        row = self._json(tuple(self.columns))
+        row = self._json(self._kept)
         number = f"CAST(ROW_NUMBER() OVER (PARTITION BY {row}) AS STRING)"
         return f"CONCAT('k', SUBSTR(TO_HEX(SHA256({row})), 1, 32), '_', {number})"
 
@@ -320,8 +328,9 @@ class Answers:
             misfits = judge.misfits(self.columns, "o")
             inside = f"IF(o IS NULL OR JSON_TYPE(o) <> 'object', ' answer', {misfits})"
         return (
-            "CASE WHEN IFNULL(status, '') <> '' THEN ' status' WHEN response IS NULL THEN ' response' "
-            f"WHEN IFNULL(text, '') = '' THEN ' text' WHEN IFNULL(reason, '') NOT IN {whole} THEN ' reason' "
+            "CASE WHEN TRIM(IFNULL(status, '')) <> '' THEN ' status' "
+            f"WHEN response IS NULL OR TO_JSON_STRING(response) IN {NO_RESPONSE} THEN ' response' "
+            f"WHEN IFNULL(text, '') = '' THEN ' text' WHEN IFNULL(reason, 'STOP') NOT IN {whole} THEN ' reason' "
             f"ELSE {inside} END"
         )
 
@@ -422,7 +431,9 @@ def counts(table: TableName) -> str:
     return (
         f"SELECT row_status, {cause} AS cause, COUNT(*) AS number, "
         "SUM(COUNT(*)) OVER (PARTITION BY row_status) AS alike "
-        f"FROM {table} GROUP BY row_status, cause ORDER BY number DESC LIMIT {_MOST_CAUSES}"
+        # Of each status, because a status without a line would count as no rows.
+        f"FROM {table} GROUP BY row_status, cause QUALIFY ROW_NUMBER() OVER (PARTITION BY row_status "
+        f"ORDER BY COUNT(*) DESC) <= {_MOST_CAUSES} ORDER BY number DESC"
     )
 
 

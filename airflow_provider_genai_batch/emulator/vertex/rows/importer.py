@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, loads
 
 _DEEPEST = 15
 _NESTED = (dict, list)
@@ -61,7 +60,7 @@ class Importer:
         """
         self._row += 1
         try:
-            row = json.loads(line)
+            row = loads(line)
         except (ValueError, RecursionError) as problem:
             raise ImportFailed(
                 f"Error while reading data, error message: JSON parsing error: {problem}", self._row

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jobs.spool import lines_of
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, loads
 from airflow_provider_genai_batch.emulator.vertex.rows.family import Family, RowImporter
 from airflow_provider_genai_batch.emulator.vertex.rows.importer import FAILED, ImportFailed
 from airflow_provider_genai_batch.emulator.world import World
@@ -169,7 +168,7 @@ def _parsed(value: Any) -> Any:
     """Parse a JSON column, or text that contains JSON. Any other value is kept, and fails as a row."""
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return loads(value)
         except (ValueError, RecursionError):
             return value
     return value
