@@ -67,8 +67,7 @@ ROWS: dict[str, tuple[str | None, dict[str, Any] | None]] = {
 NO_ANSWERS: dict[str, Any] = {"nothing": None, "an empty object": {}, "an empty text": ""}
 
 
-@pytest.mark.parametrize("kind", ["STRING", "JSON"])
-@pytest.mark.parametrize("cut_off_is_good", [True, False])
+@pytest.mark.parametrize(("kind", "cut_off_is_good"), [("STRING", True), ("JSON", False)])
 def test_sql_judges_answers_as_python_does(vertex: Emulator, kind: str, cut_off_is_good: bool) -> None:
     name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
     given = {**ROWS, **{key: ("", response) for key, response in NO_ANSWERS.items()}}
