@@ -188,8 +188,9 @@ def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
 def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
     backend = client.config.backend
     model = read_model(args.model, backend)
-    several_jobs = {"max_requests": sys.maxsize, "max_bytes": sys.maxsize}
-    check = Preflight(backend, task_of(model), model, name=args.file, **several_jobs)
+    # A task splits what is too much for one job.
+    most = sys.maxsize
+    check = Preflight(backend, task_of(model), model, name=args.file, max_bytes=most, max_requests=most)
     for _ in check.blocks(read_chunks(args.file, client)):
         pass
     sent = "as it is" if check.unchanged else "with changes"
