@@ -34,7 +34,7 @@ include_patterns = [
     "docs/**",
     "airflow_provider_genai_batch/emulator/FIDELITY.md",
 ]
-exclude_patterns = [".*", "build", "dist", "tests", "example_dags", "docs/_templates"]
+exclude_patterns = [".*", "build", "dist", "tests", "example_dags", "docs/_templates", "docs/_static"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 templates_path = ["_templates"]
 
@@ -55,6 +55,18 @@ release = re.findall(
     re.MULTILINE,
 )[0]
 html_title = f"{project} {release}"
+# The theme's own, and the choice of a release, see docs/publish.py.
+html_static_path = ["_static"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_search_scorer = str(ROOT / "docs" / "scorer.js")
 html_copy_source = False
 html_additional_pages = {"index": "redirect.html"}

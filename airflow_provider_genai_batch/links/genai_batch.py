@@ -22,11 +22,8 @@ log = logging.getLogger(__name__)
 class _StoredLink(BaseOperatorLink):
     """A link whose address is stored as an XCom. Airflow 3 reads the XCom by its key; Airflow 2 calls this class."""
 
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Return the stored address. At the end of every process of a task, Airflow 3 stores what this returns."""
-        stored: Mapping[str, str] | None = getattr(operator, "links", None)
-        if stored is not None:  # reading a missing XCom logs an error in the task's log
-            return stored.get(self.xcom_key, "")
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow passes both
+        """Return the stored address; empty if there is none."""
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
 
@@ -45,15 +42,22 @@ class GenAIBatchRowsLink(_StoredLink):
 
 
 def store_links(
-    context: Context, jobs: Sequence[BatchJob], project: str | None, results_uri: str | None
+    context: Context,
+    jobs: Sequence[BatchJob],
+    project: str | None,
+    results_uri: str | None,
+    stored: Mapping[str, str] | None,
 ) -> dict[str, str]:
     """Store the links to submitted jobs. An error here is only logged, so that the jobs are not lost.
+
+    A link that leads nowhere is not stored, unless it replaces another one.
 
     Args:
         context: Airflow's context.
         jobs: the jobs of the task.
         project: the project of the connection.
         results_uri: where rows will land.
+        stored: the links that are stored already; None: not known.
 
     Returns:
         The links by the keys of their XComs.
@@ -66,6 +70,8 @@ def store_links(
         or rows_page(own, project),
     }
     for key, link in links.items():
+        if not link and stored is not None and not stored.get(key):
+            continue
         try:
             context["ti"].xcom_push(key=key, value=link)
         except Exception as error:  # noqa: BLE001 - each XCom backend has errors of its own

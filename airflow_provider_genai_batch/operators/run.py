@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.task.checks.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_provider_genai_batch.checks import Check
     from airflow_provider_genai_batch.operators.task_port import OperatorPort
@@ -123,8 +123,6 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
 
     Attributes:
         asks_for: `prompt` and `output_type` as Airflow's UI shows them among rendered templates; nothing is rendered.
-        links: the links to this attempt's jobs, by the keys of their XComs; None: an earlier process may have stored
-            some.
 
     Returns:
         The manifest (`models.Manifest`) as a dict of JSON.
@@ -162,7 +160,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "asks_for",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"asks_for": "json"}
-    operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
+    operator_extra_links: Collection[BaseOperatorLink] = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
 
     def __init__(  # noqa: PLR0913, PLR0915 - one a setting; keyword-only
@@ -278,7 +276,6 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.dedupe = dedupe
         self.asks_for = shown(self.prompt, output_type)
         self.killed = False
-        self.links: Mapping[str, str] | None = None
         self._port: OperatorPort | None = None
         check_order(self)
 
@@ -287,9 +284,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 
         begun, again = self.begin(), context["ti"].try_number > 1
-        self._port, self.links = None, {}
+        self._port = None
         first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
-        with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
+        with refusals(self._has_jobs, again=again), self._attempt(context, links={}) as attempt:
             if again and self._port is not None:
                 self._port.collect_answer()
             return self.settled(context, partial(attempt.run, first))
@@ -347,25 +344,25 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         """Return ``src``. It is called again if the input has to be read once more."""
         return self.src
 
-    def _keep_links(self, links: Mapping[str, str]) -> None:
-        self.links = links
-
     def _has_jobs(self) -> bool:
-        return bool(self.links) or (self._port is not None and bool(self._port.waiting_for))
+        return self._port is not None and bool(self._port.links or self._port.waiting_for)
 
     @contextmanager
-    def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
+    def _attempt(self, context: Context, links: Mapping[str, str] | None = None) -> Iterator[TaskAttempt]:
+        """Yield the attempt; without `links`, an earlier process of it may have stored some."""
         from airflow_provider_genai_batch.hooks.approval import check_asking
         from airflow_provider_genai_batch.operators.task_port import OperatorPort
         from airflow_provider_genai_batch.task.attempt import TaskAttempt
         from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
+        # The port stores links. At the end of the process Airflow 3 would store these once more, also empty ones.
+        self.operator_extra_links = ()
         settings = RunSettings.of(self)
         if settings.pilot is not None:
             check_asking(settings.pilot)
         with open_client(self.conn_id) as client:
             self._service_time = client.service_time
-            self._port = OperatorPort(self, context, settings, client, self._keep_links)
+            self._port = OperatorPort(self, context, settings, client, links)
             self._port.killed = self.killed  # on_kill may have been called before there was a port
             yield TaskAttempt(settings, self._port, client)
 

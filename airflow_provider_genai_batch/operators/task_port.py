@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,10 +45,12 @@ class OperatorPort:
         context: Airflow's context.
         settings: the settings of the task.
         client: the client of the task's connection.
-        keep_links: called with the links to the attempt's jobs, by the keys of their XComs.
+        links: see the attribute.
 
     Attributes:
         killed: Airflow has called ``on_kill``.
+        links: the links to the attempt's jobs, by the keys of their XComs; None: not known, as an earlier process may
+            have stored some.
     """
 
     def __init__(
@@ -57,14 +59,15 @@ class OperatorPort:
         context: Context,
         settings: RunSettings,
         client: GenAIBatchClient,
-        keep_links: Callable[[Mapping[str, str]], None],
+        links: Mapping[str, str] | None,
     ) -> None:
         self.owner, self.killed = owner_of(context), False
+        self.links = links
         self.waiting_for: list[str] = []
         self.appear_until = 0.0
         self._operator, self._context, self._settings = operator, context, settings
         self._conn_id, self._connection = settings.conn_id, client.config
-        self._client, self._keep_links = client, keep_links
+        self._client = client
 
     @property
     def is_first_try(self) -> bool:
@@ -99,7 +102,7 @@ class OperatorPort:
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
         """Store the links to jobs for Airflow's page of the task."""
-        self._keep_links(store_links(self._context, jobs, project, self._settings.rows_uri))
+        self.links = store_links(self._context, jobs, project, self._settings.rows_uri, self.links)
 
     def check_mapped_results(self) -> None:
         """Warn if all instances of a mapped task land their rows at the same address."""

@@ -132,6 +132,7 @@ class Settlement:
                 or reread_keys(client, self._input.order_again, facts.key_sum)
             ),
             ordered=settings.ordered and loads is None,
+            listed=settings.listed and loads is None,
             validate=check if loads is None else loads.table.checked(check),
             answers=settings.answers,
             output_type=settings.output_type,

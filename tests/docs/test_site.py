@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from airflow_provider_genai_batch import __version__, client, emulator, exceptions, testing
 from airflow_provider_genai_batch.models import BatchJob, Manifest, ResultRow
@@ -127,3 +128,54 @@ def test_the_search_finds_how_tos_before_attributes(folder: Path) -> None:
 
 def test_every_page_says_which_version_it_is_of(folder: Path) -> None:
     assert f"{__version__}</title>" in (folder / "docs" / "index.html").read_text()
+
+
+def published(folder: Path, place: Path, version: str) -> str:
+    command = [sys.executable, str(ROOT / "docs" / "publish.py"), str(folder), str(place), version]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stderr
+
+
+@pytest.fixture(scope="module")
+def releases(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Publish four releases side by side; the oldest has only one of the pages."""
+    place = tmp_path_factory.mktemp("releases")
+    first = place / "first"
+    (first / "docs").mkdir(parents=True)
+    shutil.copy(folder / "docs" / "index.html", first / "docs")
+    shutil.copytree(folder / "_static", first / "_static")
+    for site, version in ((folder, "0.9.0"), (folder, "v0.10.0"), (first, "v0.1.0"), (folder, "0.11.0rc1")):
+        assert published(site, place, version) == ""
+    return place
+
+
+def test_the_address_of_all_releases_leads_to_the_newest_one(releases: Path) -> None:
+    (target,) = SitePage(releases / "index.html").links
+    assert target == "0.10.0/docs/index.html"
+    assert (releases / target).is_file()
+
+
+def test_only_the_built_site_of_a_release_is_published(folder: Path, tmp_path: Path) -> None:
+    assert "main is no release" in published(folder, tmp_path, "main")
+    assert "../2 is no release" in published(folder, tmp_path, "../2")
+    assert "run make docs first" in published(tmp_path, tmp_path, "v1.0.0")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_reader_stays_on_the_page_in_another_release_if_that_has_it(folder: Path, releases: Path) -> None:
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip(WHAT_TO_INSTALL)
+    page = "docs/how-to/connect.html"
+    with Browser(releases.as_uri()) as browser:
+        browser.go(f"/0.10.0/{page}?q=1#keys")
+        chosen = Select(browser.find("#versions select"))
+        assert [option.text for option in chosen.options] == ["0.11.0rc1", "0.10.0", "0.9.0", "0.1.0"]
+        assert chosen.first_selected_option.text == "0.10.0"
+        chosen.select_by_visible_text("0.9.0")
+        browser.until(
+            lambda: browser.driver.current_url == f"{releases.as_uri()}/0.9.0/{page}", "it is 0.9.0"
+        )
+        Select(browser.find("#versions select")).select_by_visible_text("0.1.0")
+        index = f"{releases.as_uri()}/0.1.0/docs/index.html"
+        browser.until(lambda: browser.driver.current_url == index, "it is the index of 0.1.0")
+        browser.driver.get(f"{folder.as_uri()}/{page}")
+        assert not browser.find("#versions").is_displayed()

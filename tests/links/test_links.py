@@ -14,6 +14,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.links.pages import AI_STUDIO
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
@@ -42,6 +43,15 @@ def shown() -> Links:
         model = SerializedDagModel.get(ti.dag_id, session=session)
         task = model.dag.get_task(ti.task_id)
         return {name: task.get_extra_links(ti, name) or None for name in task.extra_links}
+
+
+def stored() -> list[str]:
+    """Return the XComs with links of the task that ran last."""
+    with create_session() as session:
+        query = select(TaskInstance).where(TaskInstance.task_id == "ask").order_by(TaskInstance.run_id.desc())
+        ti = session.scalars(query).first()
+        keys = (GenAIBatchJobLink.xcom_key, GenAIBatchRowsLink.xcom_key)
+        return [key for key in keys if ti.xcom_pull(task_ids=ti.task_id, key=key) is not None]
 
 
 @pytest.fixture
@@ -92,6 +102,12 @@ def test_a_task_on_gemini_leads_to_the_list_in_ai_studio(gemini: Emulator) -> No
     assert shown() == {"Batch job": AI_STUDIO, "Rows": None}
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_link_that_leads_nowhere_is_not_stored(gemini: Emulator, deferrable: bool) -> None:
+    ask(deferrable=deferrable)
+    assert stored() == [GenAIBatchJobLink.xcom_key]
+
+
 def test_a_task_that_failed_leads_to_its_job(vertex: Emulator) -> None:
     vertex.script(JobScript(end="FAILED", error={"code": 13, "message": "internal"}))
     ask(fails=True, dest="gs://emulator-staging/links/out/")
@@ -101,6 +117,7 @@ def test_a_task_that_failed_leads_to_its_job(vertex: Emulator) -> None:
 def test_a_task_without_a_job_leads_nowhere(vertex: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     ask(fails=True, src=[{"contents": 5}], dest="gs://emulator-staging/links/out/")
     assert shown() == {"Batch job": None, "Rows": None}
+    assert stored() == []
     assert "XCom not found" not in capsys.readouterr().out
 
 

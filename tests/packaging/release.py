@@ -25,8 +25,9 @@ def problems(tag: str, folder: Path, root: Path = ROOT) -> list[str]:
         found.append(f"the tag is {tag}, and the version {version}")
     if heading is None or heading[1] != version or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", heading[2]):
         found.append(f"CHANGELOG.md does not begin with {version} and a date")
-    if "OWNER" in (root / "pyproject.toml").read_text():
-        found.append("OWNER in pyproject.toml is nobody's account")
+    placed = [root / "pyproject.toml", *root.glob(".github/**/*.yml"), *root.glob("docs/*.md")]
+    if left := [path.name for path in placed if "OWNER" in path.read_text()]:
+        found.append(f"OWNER in {', '.join(left)} is nobody's account")
     names = sorted(path.name for path in folder.glob("*.*"))
     wheel, sdist = (
         f"airflow_provider_genai_batch-{version}{end}" for end in ("-py3-none-any.whl", ".tar.gz")

@@ -35,6 +35,8 @@ class Landing:
     """Returns the keys of all requests, in order, if the rows alone do not tell enough; None: unavailable."""
     ordered: bool = False
     """Whether rows land in the order of the input."""
+    listed: bool = False
+    """Whether the requests are a list, whose keys are always at hand."""
     validate: Validate | None = None
     """Checks the text of an answer."""
     output_type: Any = None
@@ -89,7 +91,8 @@ class Landing:
     def needs_places(self) -> bool:
         """Whether the keys are needed from the start, to know a row's position in the input."""
         facts, uri = self.facts, self.results_uri
-        return bool(uri) and facts.keyed and not facts.stamped and (self.ordered or self.carry is not None)
+        wanted = self.ordered or self.listed or self.carry is not None
+        return bool(uri) and facts.keyed and not facts.stamped and wanted
 
     def tally(
         self,

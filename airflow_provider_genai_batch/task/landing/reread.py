@@ -72,6 +72,7 @@ def landing_for_existing_jobs(
             output_type=output_type,
             facts=InputFacts.of(prepared),
             keys=keys,
+            listed=isinstance(src, (list, tuple)),
             submits=False,
             **wanted,
         )

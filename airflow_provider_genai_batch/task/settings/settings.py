@@ -44,6 +44,8 @@ class RunSettings:
     model: str
     source: Callable[[], Any] = field(repr=False)
     """Returns ``src``. It is called again if the input must be read once more."""
+    listed: bool = False
+    """Whether ``src`` is a list, so that it can be read again at no cost to speak of."""
     prompt: Any = field(default=None, repr=False)
     prompt_name: str | None = None
     key: Any = None
@@ -108,7 +110,8 @@ class RunSettings:
         Raises:
             ConfigurationError, InputError: a setting is invalid; the message names it.
         """
-        return cls(**{one.name: getattr(operator, one.name) for one in fields(cls)})
+        given = {one.name: getattr(operator, one.name) for one in fields(cls) if one.name != "listed"}
+        return cls(**given, listed=isinstance(operator.src, (list, tuple)))
 
     @property
     def answers(self) -> AnswerSettings:
