@@ -86,6 +86,21 @@ def test_every_example_has_retries_and_the_readme_shows_a_night() -> None:
     assert 'ready_by="06:00"' in first
 
 
+def test_every_task_of_a_page_has_retries_unless_the_page_shows_how_it_fails() -> None:
+    fails = {"first", "too_dear", "one_sided", "reviews"}
+    seen = set()
+    for page in all_pages():
+        for block in page.blocks:
+            for dag_id in re.findall(
+                r'with DAG\(\s*"(\w+)"', block.text if block.language == "python" else ""
+            ):
+                tasks = len(re.findall(r"GenAIBatchOperator\(", block.text))
+                retries = len(re.findall(r"\bretries=[1-9]", block.text))
+                assert dag_id in fails or "default_args" in block.text or retries >= tasks, block.where
+                seen.add(dag_id)
+    assert fails < seen
+
+
 def test_the_texts_are_as_many_as_the_readme_says_and_their_authors_are_named() -> None:
     section = README.section("## Two commands")
     assert all(
