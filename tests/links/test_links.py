@@ -97,14 +97,11 @@ def test_rows_that_stay_are_shown_where_the_service_puts_them(vertex: Emulator, 
     assert rows.endswith("/storage/browser/emulator-staging/links/out/;tab=objects?project=emulator-project")
 
 
-def test_a_task_on_gemini_leads_to_the_list_in_ai_studio(gemini: Emulator) -> None:
+def test_a_task_on_gemini_leads_to_the_list_in_ai_studio_and_stores_no_link_to_nowhere(
+    gemini: Emulator,
+) -> None:
     ask(deferrable=True)
     assert shown() == {"Batch job": AI_STUDIO, "Rows": None}
-
-
-@pytest.mark.parametrize("deferrable", [False, True])
-def test_a_link_that_leads_nowhere_is_not_stored(gemini: Emulator, deferrable: bool) -> None:
-    ask(deferrable=deferrable)
     assert stored() == [GenAIBatchJobLink.xcom_key]
 
 
