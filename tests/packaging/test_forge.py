@@ -63,6 +63,13 @@ def test_only_the_step_that_publishes_may_speak_for_the_project() -> None:
         assert "secrets." not in workflow.read_text()
 
 
+def test_every_action_is_one_commit_whose_version_is_said() -> None:
+    for workflow in FORGE.glob("workflows/*.yml"):
+        for action, pin in re.findall(r"uses: (\S+)@(.+)$", workflow.read_text(), re.MULTILINE):
+            moves = action == "pypa/gh-action-pypi-publish"
+            assert re.fullmatch("release/v1" if moves else r"[0-9a-f]{40} # v\d+\.\d+\.\d+", pin), action
+
+
 def test_a_step_that_may_write_to_the_repository_runs_nothing_that_an_index_delivered() -> None:
     steps = read(".github/workflows/docs.yml")["jobs"]["publish"]["steps"]
     assert [step["run"].split()[0] for step in steps if "run" in step] == ["python3", "git"]
