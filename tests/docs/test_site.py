@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         cwd=ROOT,
         env=environment,
-        timeout=240,
+        timeout=900,
     )
     assert ran.returncode == 0, ran.stderr
     return built
