@@ -96,9 +96,9 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
         return self.src
 
     @contextmanager
-    def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
+    def _attempt(self, context: Context, links: Mapping[str, str] | None = None) -> Iterator[TaskAttempt]:
         self._context, self.src = context, None
-        with super()._attempt(context) as attempt:
+        with super()._attempt(context, links) as attempt:
             yield attempt
 
     def _called(self) -> Any:
