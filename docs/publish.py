@@ -1,7 +1,7 @@
 """Put a release's built site beside those of others: ``python docs/publish.py SITE PLACE VERSION``.
 
-PLACE gets a folder for each release, and its own address leads to the newest one. Python alone is enough for it, because
-the job that runs it may write to the repository.
+PLACE gets a folder for each release, and its own address leads to the newest one. All this needs is Python, because the
+job that runs it may write to the repository.
 """
 
 from __future__ import annotations
