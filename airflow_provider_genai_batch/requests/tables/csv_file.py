@@ -13,8 +13,9 @@ from airflow_provider_genai_batch.requests.frames import TOGETHER
 from airflow_provider_genai_batch.requests.tables.fast_csv import Halves, fields_of
 from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
+from airflow_provider_genai_batch.wire.lines.framing import BOM
 
-_UTF8 = codecs.getincrementaldecoder("utf-8-sig")
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
@@ -28,10 +29,10 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
         RequestError: a line is not CSV, or its number of columns differs from the header's; with its number.
         InputError: the header is missing, or has a name twice.
     """
-    halves = Halves(_texts(chunks, name))
+    halves = Halves(_without_mark(chunks))
     names: list[str] = []
-    for text in halves:
-        found = None if halves.cut else fields_of(text, len(names))
+    for parts in halves:
+        found = None if halves.cut else fields_of(parts, len(names))
         if found is None:
             break
         width, fields = found
@@ -44,7 +45,8 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
         if not names:
             _check_header(names, name)
         return
-    yield from _carefully(_lines(chain((text,), halves.rest())), names, name, halves.lines - text.count("\n"))
+    left, before = chain((b'"'.join(parts),), halves.rest()), halves.lines
+    yield from _carefully(_lines(_texts(left, name, before)), names, name, before)
 
 
 def _carefully(lines: Iterator[str], names: list[str], name: str, before: int) -> Iterator[list[Row]]:
@@ -78,8 +80,19 @@ def _carefully(lines: Iterator[str], names: list[str], name: str, before: int) -
     yield rows
 
 
-def _texts(chunks: Iterable[bytes], name: str) -> Iterator[str]:
-    decoder, number = _UTF8(), 0
+def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    head, chunks = b"", iter(chunks)
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= len(BOM):
+            break
+    yield head.removeprefix(BOM)
+    yield from chunks
+
+
+def _texts(chunks: Iterable[bytes], name: str, number: int) -> Iterator[str]:
+    """Decode what stands after a number of line feeds."""
+    decoder = _UTF8()
     try:
         for chunk in chunks:
             text = decoder.decode(chunk)

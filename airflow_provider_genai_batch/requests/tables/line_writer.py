@@ -114,7 +114,7 @@ class LineWriter:
         try:
             for name, upper in self._columns:
                 column = [row[name] for row in rows]
-                if not all(map(_is_text, column)):
+                if {*map(type, column)} != {str}:
                     column = [value if type(value) is str else _text(value, name) for value in column]
                 values.append([*map(str.upper, column)] if upper else column)
             for numbers in self._bare:
@@ -164,10 +164,6 @@ class LineWriter:
         for text in self._files:
             uri = text.filled(_text(row[column], column) for column in text.columns)
             part({"fileData": {"fileUri": uri}}, self._backend)
-
-
-def _is_text(value: Any) -> bool:
-    return type(value) is str
 
 
 def _is_blank(values: Iterable[str]) -> bool:
