@@ -7,7 +7,7 @@ spelling has another digest: it is then submitted again, and never takes another
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -49,20 +49,23 @@ class RequestDigest:
         name = model.partition(_OF_GOOGLE)[2] or model.removeprefix("models/")
         self._begin = blake2b(json.dumps([_VERSION, name]).encode(), digest_size=DIGEST_BYTES)
 
-    def of(self, lines: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    def of(self, lines: bytes) -> list[tuple[str, bytes]]:
         """Return the key and the digest (16 bytes) of each line of a checked input."""
         try:
-            found = _read_lines(b"".join(lines))
+            found = _read_lines(lines)
         except WRONG:
             found = []
-        if len(found) != len(lines):
-            return [*map(self._of_odd, lines)]
-        begin, asked = self._begin, []
+        if len(found) != len(lines) - len(lines.replace(b"\n", b"")):  # a quarter of the cost of `count`
+            return [*map(self._of_odd, lines.split(b"\n")[:-1])]
+        keys = [line.key for line in found]
+        if self._marks or not all(keys):
+            keys = [self._key(line.key, line.custom_id) for line in found]
+        begin, asked = self._begin.copy, []
         for line in found:
-            digest = begin.copy()
+            digest = begin()
             digest.update(line.request if line.request is not _NONE else line.body)
-            asked.append((self._key(line.key, line.custom_id), digest.digest()))
-        return asked
+            asked.append(digest.digest())
+        return [*zip(keys, asked, strict=True)]
 
     def _key(self, key: str, custom_id: str) -> str:
         if not key:
@@ -79,4 +82,4 @@ class RequestDigest:
 
 def digests(lines: Iterable[bytes], backend: Backend, model: str) -> list[str]:
     """Return the digests of lines in hexadecimal digits, as rows have them."""
-    return [asked.hex() for _, asked in RequestDigest(backend, model).of([*lines])]
+    return [asked.hex() for _, asked in RequestDigest(backend, model).of(b"".join(lines))]

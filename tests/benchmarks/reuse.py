@@ -92,7 +92,7 @@ def make(rows: int, folder: Path) -> None:
     def landed() -> Iterator[bytes]:
         with path.open("rb") as lines:
             for line, text in zip(lines, answers("plain", rows), strict=True):
-                ((key, asked),) = digest.of([line])
+                ((key, asked),) = digest.of(line)
                 row = plain_row(
                     key, "ok", text=text, finish_reason="STOP", usage=tokens(31, 112), model_version=MODEL
                 )

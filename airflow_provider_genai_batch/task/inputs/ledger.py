@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 import msgspec
 
-from airflow_provider_genai_batch.requests.fast_check import TOGETHER
 from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES, RequestDigest
 
 _HEAD = Struct(f"<{DIGEST_BYTES}sQH")
@@ -19,6 +18,8 @@ _MOST = 512
 """Bytes to read for one entry. They nearly always include the next entries, which are often wanted next, because
 earlier results often have the order of the input."""
 _CHUNK = 256 * 1024
+_TOGETHER = 32 * 1024
+"""About how many bytes of lines are digested together."""
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -52,23 +53,27 @@ class RequestLedger:
     def passing(self, blocks: Iterable[bytes], digest: RequestDigest) -> Iterator[bytes]:
         """Add an entry for each line of a request, and yield the lines, some at a time."""
         some: list[bytes] = []
+        size = 0
         for block in blocks:
-            some += block.splitlines(keepends=True)
-            if len(some) >= TOGETHER:
-                self._enter(some, digest)
-                yield b"".join(some)
-                some = []
-        self._enter(some, digest)
+            some.append(block)
+            size += len(block)
+            if size >= _TOGETHER:
+                yield self._entered(b"".join(some), digest)
+                some, size = [], 0
+        last = self._entered(b"".join(some), digest)
         self.flush()
-        yield b"".join(some)
+        yield last
 
-    def _enter(self, lines: list[bytes], digest: RequestDigest) -> None:
-        entries = []
-        for place, (key, asked) in enumerate(digest.of(lines) if lines else (), self.rows):
-            name = key.encode(errors="surrogatepass")
-            entries.append(_HEAD.pack(asked, place, len(name)) + name)
+    def _entered(self, lines: bytes, digest: RequestDigest) -> bytes:
+        """Add an entry for each line, and return the lines."""
+        found, entries = digest.of(lines), list[bytes]()
+        pack = _HEAD.pack
+        for place, (key, asked) in enumerate(found, self.rows):
+            name = key.encode() if key.isascii() else key.encode(errors="surrogatepass")
+            entries += (pack(asked, place, len(name)), name)
         self._stream.write(b"".join(entries))
-        self.rows += len(lines)
+        self.rows += len(found)
+        return lines
 
     def flush(self) -> None:
         """Write buffered entries to the file, so that `at` can read them."""

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
+from msgspec import Struct
+from msgspec.json import Decoder
 from pydantic_core import SchemaValidator, core_schema
 
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.wire.keys import (
     MASK,
     key_digest,
     read_custom_id,
     read_key,
     stamp,
+    stamps,
     sum_of_stamps,
 )
+
+_TOGETHER = 64 * 1024
+"""About how many bytes of lines are read at a time, unless a single line has more."""
+
+
+class _Line(Struct, gc=False):
+    key: str | None = None
+    custom_id: Any = None
+
+
+_read_together = Decoder(_Line).decode_lines
 
 _read = SchemaValidator(
     core_schema.typed_dict_schema(
@@ -30,16 +45,28 @@ _read = SchemaValidator(
 ).validate_json
 
 
-def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[str | None, bytes]]:
-    """Yield all checked lines, each with its key if it has one."""
+def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[Sequence[str | None], list[bytes]]]:
+    """Yield all checked lines, several at a time, and the key of each if it has one."""
     stream.seek(0)
-    for line in stream:
-        found = _read(line)
-        if "key" not in found and isinstance(custom_id := found.get("custom_id"), str):  # a partner's
-            yield read_custom_id(custom_id), line
-            continue
-        key = found.get("key")
-        yield (key if key is None or backend is Backend.GEMINI else read_key(key)), line
+    while lines := stream.readlines(_TOGETHER):
+        try:
+            found = _read_together(b"".join(lines))
+        except WRONG:
+            found = []
+        if len(found) != len(lines):  # only the more lenient of two JSON readers accepts one of them
+            found = [_Line(**_read(line)) for line in lines]
+        keys: list[str | None] = [line.key for line in found]
+        if not all(keys):
+            keys = [_own_or_custom(line) for line in found]
+        elif backend is not Backend.GEMINI:
+            keys = [*map(read_key, cast("list[str]", keys))]
+        yield keys, lines
+
+
+def _own_or_custom(line: _Line) -> str | None:
+    if not line.key and isinstance(line.custom_id, str):  # a partner's
+        return read_custom_id(line.custom_id)
+    return line.key
 
 
 @dataclass
@@ -71,6 +98,19 @@ class InputDigest:
                 self._begin += 1
         self.rows += 1
         self._sha256.update(line)
+
+    def add_all(self, keys: Sequence[str | None], lines: Sequence[bytes]) -> None:
+        """Add the next requests."""
+        begin, number = self.first + self.rows, len(keys)
+        stamped = self._begin == self.rows and keys[:1] == [stamp(begin)]
+        if not stamped or keys != stamps(begin, begin + number):
+            for key, line in zip(keys, lines, strict=True):
+                self.add(key, line)
+            return
+        self.rows += number
+        self.stamped += number
+        self._begin += number
+        self._sha256.update(b"".join(lines))
 
     @property
     def key_sum(self) -> int | None:

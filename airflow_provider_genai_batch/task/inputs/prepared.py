@@ -122,7 +122,8 @@ class PreparedInput:
         for entry in self.entries:
             yield entry_key(entry)
         if self.lines is not None:
-            yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
+            for keys, _ in keyed_lines(self.lines, self.backend):
+                yield from (key for key in keys if key is not None)
 
     def going_on(self, tables: Sequence[str], share: float = 1.0) -> PreparedInput:
         """Return the input of jobs that continue with the output tables of earlier jobs in BigQuery.

