@@ -74,13 +74,17 @@ lint: $(VENV)/.ready
 
 # The oldest Airflow's environment and tests keep one core busy for minutes, and half of the other tests wait for
 # processes: they run side by side. What the former print is shown when the latter have ended; until then it is in
-# build/oldest.log.
+# build/oldest.log. In a fresh clone, pytest compiles all tests, and Python what they import: one process does that once
+# beside the linters, or else each process of pytest-xdist would.
 test: $(TEXTS)
 	@echo "The tests beside the oldest Airflow run meanwhile; to see how far they are: tail -f build/oldest.log"; \
-	setsid $(BIN)/python -m tests.matrix $(OLDEST) >build/oldest.log 2>&1 & oldest=$$!; \
-	trap 'kill -- -$$oldest 2>/dev/null || true' EXIT; trap 'exit 130' INT; \
+	setsid $(BIN)/python -m tests.matrix --part 3 $(OLDEST) >build/oldest.log 2>&1 & oldest=$$!; \
+	$(BIN)/python -m pytest --collect-only --quiet >build/collected.log 2>&1 & collected=$$!; \
+	trap 'kill $$collected 2>/dev/null || true; kill -- -$$oldest 2>/dev/null || true' EXIT; \
+	trap 'exit 130' INT; \
 	$(LINT); \
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
+	wait $$collected || true; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder || failed=1; \
 	wait $$oldest || failed=1; \
 	cat build/oldest.log; test -z "$${failed-}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import ssl
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from tests.throwaway import folder, in_memory
 # How long an example takes is the machine's business.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# To read the certificates of all authorities takes 40 ms of CPU time, and each of many clients of httpx does it.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 _HOME = folder("genai-batch-airflow", in_memory())
 (_HOME / "dags").mkdir()
@@ -31,8 +36,6 @@ os.environ |= {
     "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
 }
 
-LONGEST = ("tests/crash/test_crash.py", "tests/wire/test_asked_and_checked.py")
-
 pytest_plugins = [
     "airflow_provider_genai_batch.testing",
     "tests.shared_airflow.groups",
@@ -50,8 +53,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files: at the end nothing else would be left for the other processes to do."""
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+    """Begin with what takes longest: at the end nothing else would be left for the other processes to do."""
+    from tests.shared_airflow.groups import QUEUES
+
+    longest = [*(file for queue in QUEUES for file in queue), "tests/wire/test_asked_and_checked.py"]
+    ranks = {file: rank for rank, file in enumerate(longest)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
 
 
 @pytest.fixture

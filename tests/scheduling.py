@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.shared_airflow.groups import GROUPS
+from tests.shared_airflow.groups import GROUPS, QUEUES
 
 
 class Scheduling(LoadFileScheduling):
-    """`--dist loadfile`, except that the files that share an Airflow count as one."""
+    """`--dist loadfile`, except that the files of a queue, and those that share much, count as one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return GROUPS.get(file, file)
+        queue = next((queue for queue in QUEUES if file in queue), None)
+        return queue[0] if queue else GROUPS.get(file, file)
 
 
 def make(config: pytest.Config, log: object) -> Scheduling | None:

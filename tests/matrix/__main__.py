@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from tests.matrix.cells import CELLS, Cell
 from tests.matrix.environment import HOME, NoPython, away, python_of, wheel
 from tests.matrix.extras import EXTRAS, PYTHON, Extra, ExtraFailed
-from tests.matrix.suite import BRIEF, SUITE
+from tests.matrix.suite import BRIEF, PART, SUITE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(by_name))
     parser.add_argument("--list", action="store_true", help="print their names as JSON")
+    parser.add_argument(
+        "--part",
+        type=int,
+        metavar="N",
+        help="of each test's cases one in N, others after each change of the package",
+    )
     options = parser.parse_args(argv)
     if options.list:
         sys.stdout.write(f"{json.dumps([*by_name])}\n")
@@ -30,15 +36,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in by_name]:
         parser.error(f"no such cell: {', '.join(unknown)}; there are {', '.join(by_name)}")
     chosen = [by_name[name] for name in names or by_name]
-    told = {cell.name: run(cell) if isinstance(cell, Cell) else run_extra(cell) for cell in chosen}
+    told = {
+        cell.name: run(cell, options.part) if isinstance(cell, Cell) else run_extra(cell) for cell in chosen
+    }
     width = max(map(len, told))
     for name, said in told.items():
         sys.stdout.write(f"{name:{width}}  {said}\n")
     return int(any(said.startswith("FAILED") for said in told.values()))
 
 
-def run(cell: Cell) -> str:
-    """Run the suite in a cell and tell what became of it."""
+def run(cell: Cell, part: int | None = None) -> str:
+    """Run the suite in a cell and tell what became of it.
+
+    Args:
+        cell: Which.
+        part: Of each test's cases one in so many is enough.
+    """
     sys.stdout.write(f"== {cell.name}\n")
     sys.stdout.flush()
     begun = time.monotonic()
@@ -52,7 +65,9 @@ def run(cell: Cell) -> str:
     # Old libraries warn of much that is not this package's to mend; what it does itself is an error all the same.
     own = "filterwarnings=error:::airflow_provider_genai_batch"
     settings = ["-q", "-p", "tests.matrix.plugin", "-o", own, "--disable-warnings"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", PART)}
+    if part is not None:
+        environment[PART] = str(part)
     done = subprocess.run(
         [str(python), "-m", "pytest", *settings, *(BRIEF if cell.brief else SUITE)],
         cwd=away(),

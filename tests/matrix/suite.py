@@ -45,6 +45,9 @@ BRIEF = (
 )
 """A part of it that goes through every door once. In `dag.test()` of Airflow 3.1 a failure calls nobody back."""
 
+PART = "MATRIX_PART"
+"""The environment variable that asks for a part of the cases of each test: one in so many (`tests.by_turns`)."""
+
 NOT_BEFORE = {
     "tests/links/test_links.py::test_a_link_that_cannot_be_stored": (
         (3, 0),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.context import ForkServerContext
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.by_turns import draws, share
 from tests.mutants.child import ROOT, Run, context, run
 from tests.mutants.table import MUTANTS, Mutant
 
@@ -27,11 +26,7 @@ def _chosen() -> list[Mutant]:
     """Choose some, others with each change of the package."""
     if os.environ.get("MUTANTS") == "all":
         return [*MUTANTS]
-    sources = hashlib.sha256()
-    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
-        sources.update(path.read_bytes())
-    choice = random.Random(sources.hexdigest())
-    return choice.sample(MUTANTS, -(-len(MUTANTS) // SHARE))
+    return share(MUTANTS, SHARE, draws(ROOT / PACKAGE))
 
 
 CHOSEN = _chosen()

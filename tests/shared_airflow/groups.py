@@ -25,6 +25,26 @@ GROUPS = {
 }
 """Which Airflow the tests of a file use; `tests.scheduling` sends those of one to one process."""
 
+
+def _users(group: str) -> list[str]:
+    return [file for file, used in GROUPS.items() if used == group]
+
+
+QUEUES = (
+    (
+        "tests/crash/test_crash.py",
+        "tests/crash/test_takeovers.py",
+        "tests/browser/test_in_the_browser.py",
+        "tests/benchmarks/triggerer/test_triggerer.py",
+    ),
+    (
+        *_users("unscheduled"),
+        *_users("scheduled"),
+        "tests/airflow_stack/test_no_secret_anywhere.py",
+    ),
+)
+"""Files that run one after another, so that two Airflows run at a time at most; other tests fill their waits."""
+
 _running: dict[str, tuple[ExitStack, Any]] = {}
 
 
