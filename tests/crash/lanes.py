@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from queue import SimpleQueue
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from tests.crash.outcome import Outcome
 from tests.crash.plan import Cell
@@ -12,7 +13,10 @@ from tests.crash.run import Running
 from tests.crash.world import Lane, World
 
 _TRIES = 3
+_AT_ONCE = 2
+"""Runs of one exploration: when one of them finds nothing, the others were for nothing too."""
 Told = Callable[[Outcome], None]
+_Run = Callable[[World, Lane], Outcome]
 
 
 class Explorer:
@@ -20,65 +24,79 @@ class Explorer:
 
     def __init__(self, cell: Cell) -> None:
         """Begin with nothing explored."""
-        self.cell = cell
-        self.exhausted = False
+        self.exhausted, self._cell, self._under_way = False, cell, 0
+
+    @property
+    def open(self) -> bool:
+        """Whether one more run may find something."""
+        return not self.exhausted and self._under_way < _AT_ONCE
+
+    def begin(self) -> _Run:
+        """Return the next run."""
+        self._under_way += 1
+        return partial(_run, cell=self._cell)
 
     def tell(self, outcome: Outcome) -> None:
         """Take an outcome in."""
+        self._under_way -= 1
         if not outcome.found:
             self.exhausted = True
 
 
-def explore(world: World, cells: Iterable[Cell], told: Told) -> None:
-    """Run cells with lives again and again, in turn, until each has nothing left to die at.
+class _Chosen:
+    """Runs each of the cells that were chosen once."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._left = deque(cells)
+
+    @property
+    def open(self) -> bool:
+        return bool(self._left)
+
+    def begin(self) -> _Run:
+        return partial(_run_until_it_happens, cell=self._left.popleft())
+
+    def tell(self, outcome: Outcome) -> None:
+        """All has been said."""
+
+
+def run_all(world: World, told: Told, *, explored: Iterable[Cell] = (), chosen: Iterable[Cell] = ()) -> None:
+    """Run cells, those that are explored and those that are chosen side by side.
 
     Args:
         world: Where.
-        cells: One of each kind.
         told: Called with each outcome.
+        explored: One of each kind, which is run again and again until it has nothing left to die at.
+        chosen: Each is run once.
     """
-    explorers = [Explorer(cell) for cell in cells]
-    with ThreadPoolExecutor(len(world.lanes)) as pool:
-        free = list(world.lanes)
-        running: dict[object, tuple[Lane, Explorer]] = {}
-        while running or not all(one.exhausted for one in explorers):
-            while free and (open_ones := [one for one in explorers if not one.exhausted]):
-                explorer, lane = open_ones[0], free.pop()
-                explorers.append(explorers.pop(explorers.index(explorer)))
-                running[pool.submit(_run, world, lane, explorer.cell)] = lane, explorer
-            done = next(as_completed(running))
-            lane, explorer = running.pop(done)
-            free.append(lane)
-            explorer.tell(done.result())
-            told(done.result())
-
-
-def run_all(world: World, cells: Iterable[Cell], told: Told) -> None:
-    """Run each cell.
-
-    Args:
-        world: Where.
-        cells: What.
-        told: Called with each outcome.
-    """
-    lanes: SimpleQueue[Lane] = SimpleQueue()
-    for lane in world.lanes:
-        lanes.put(lane)
-
-    def run(cell: Cell) -> Outcome:
-        lane = lanes.get()
-        try:
-            return _run_until_it_happens(world, lane, cell)
-        finally:
-            lanes.put(lane)
-
+    work: deque[Explorer | _Chosen] = deque([*map(Explorer, explored), _Chosen(chosen)])
+    free = list(world.lanes)
+    running: dict[Future[Outcome], tuple[Lane, Explorer | _Chosen]] = {}
     with ThreadPoolExecutor(len(world.lanes)) as pool:
         try:
-            for done in as_completed([pool.submit(run, cell) for cell in cells]):
-                told(done.result())
+            while True:
+                while free and (one := _next(work)):
+                    lane = free.pop()
+                    running[pool.submit(one.begin(), world, lane)] = lane, one
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    lane, one = running.pop(done)
+                    free.append(lane)
+                    one.tell(done.result())
+                    told(done.result())
         except BaseException:  # also Ctrl-C: those that have not begun are not waited for
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _next(work: deque[Explorer | _Chosen]) -> Explorer | _Chosen | None:
+    """Return one that has something to run, in turn."""
+    for _ in range(len(work)):
+        work.rotate(-1)
+        if work[-1].open:
+            return work[-1]
+    return None
 
 
 def _run_until_it_happens(world: World, lane: Lane, cell: Cell) -> Outcome:

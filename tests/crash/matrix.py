@@ -9,7 +9,7 @@ from itertools import product
 
 from tests.crash.cells import connections, explorations, hardships, orphans, supervisors, troubles
 from tests.crash.groups import CHILD, PHASES, WAITING, lose_runner, lose_scheduler, lose_triggerer
-from tests.crash.lanes import explore, run_all
+from tests.crash.lanes import run_all
 from tests.crash.outcome import Outcome
 from tests.crash.plan import (
     BACKENDS,
@@ -76,9 +76,8 @@ class Matrix:
 
     def run_a_part(self) -> None:
         """Run a part in which each step, victim, phase and trouble occurs, on each service and in each mode."""
-        explore(self.world, hardships(), self._told)
-        run_all(self.world, cover([*supervisors(), *orphans()]), self._told)
-        run_all(self.world, [*cover(connections()), *cover(troubles())], self._told)
+        chosen = [*cover([*supervisors(), *orphans()]), *cover(connections()), *cover(troubles())]
+        run_all(self.world, self._told, explored=hardships(), chosen=chosen)
         lose_triggerer(self.world, triggerer_cells(PHASES, rounds=1), self._told)
         for cells in self._filled([*deferred_cells(WAITING), *cover(scheduler_cells())]):
             lose_scheduler(self.world, cells, self._told)
@@ -96,10 +95,11 @@ class Matrix:
             lose_scheduler(self.world, cells, self._told)
 
     def _chosen(self) -> None:
-        run_all(self.world, [*supervisors(), *orphans(), *connections(), *troubles()], self._told)
+        chosen = [*supervisors(), *orphans(), *connections(), *troubles()]
+        run_all(self.world, self._told, chosen=chosen)
 
     def _explorations(self) -> None:
-        explore(self.world, explorations(), self._told)
+        run_all(self.world, self._told, explored=explorations())
 
     def _filled(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         size = len(self.world.lanes)
