@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import httpx
 
-_INTERVAL = 0.2
+_INTERVAL = 0.4
+"""Seconds: an answer costs the server about 15 ms of CPU time."""
 _SECONDS = 240.0
 """For one answer, or for what is awaited: the first ones of an API server take long on a machine that is busy."""
 _OVER = frozenset({"success", "failed"})

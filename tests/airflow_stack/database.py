@@ -1,4 +1,7 @@
-"""Airflow's database in SQLite: made once for a version of Airflow, which takes ten seconds of CPU, then copied."""
+"""Airflow's database in SQLite: made once for a version of Airflow, which takes ten seconds of CPU, then copied.
+
+It lies in memory: each heartbeat of each component would else wait for the disk, and all others meanwhile for the lock.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,18 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.throwaway import folder, in_memory
+
 _ROOT = Path(__file__).parents[2]
 _FILES = ("airflow.cfg", "airflow.db")
 _HOME = "{AIRFLOW_HOME}"
+
+
+def place(home: Path) -> None:
+    """Let the database of an ``AIRFLOW_HOME`` lie in memory."""
+    database = home / _FILES[1]
+    database.unlink(missing_ok=True)
+    database.symlink_to(folder("genai-batch-stack", in_memory()) / database.name)
 
 
 def copied(home: Path) -> bool:
@@ -25,16 +37,16 @@ def copied(home: Path) -> bool:
 def keep(home: Path) -> None:
     """Keep one that Airflow has just made, unless another process has kept one meanwhile."""
     settings, database = (home / name for name in _FILES)
-    if [*home.glob(f"{database.name}-*")]:  # it is not all in one file
+    if [*database.resolve().parent.glob(f"{database.name}-*")]:  # it is not all in one file
         return
     _kept().parent.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=_kept().parent))
-    (folder / settings.name).write_text(settings.read_text().replace(str(home), _HOME))
-    shutil.copy(database, folder)
+    copies = Path(tempfile.mkdtemp(dir=_kept().parent))
+    (copies / settings.name).write_text(settings.read_text().replace(str(home), _HOME))
+    shutil.copy(database, copies)
     try:
-        folder.rename(_kept())
+        copies.rename(_kept())
     except OSError:
-        shutil.rmtree(folder)
+        shutil.rmtree(copies)
 
 
 def _kept() -> Path:

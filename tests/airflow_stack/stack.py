@@ -188,8 +188,10 @@ class AirflowStack:
         return "\n".join(parts)
 
     def _migrate(self) -> None:
-        if self._in_sqlite and sqlite.copied(self.home):
-            return
+        if self._in_sqlite:
+            sqlite.place(self.home)
+            if sqlite.copied(self.home):
+                return
         done = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             env=self.environment,

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.models.jobs.identity import task_key
 from tests.airflow_stack import AirflowStack, DagRun, PostgreSQL, Process
+from tests.airflow_stack.preload import preload
 from tests.waiting import wait_until
 
 DAGS = Path(__file__).with_name("takeover_dags")
@@ -242,6 +243,7 @@ def world(folder: Path, storage: CloudStorage) -> Iterator[World]:
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "0.1",
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "0.3",
         }
+        preload(folder / "home")
         with AirflowStack(
             folder / "home", DAGS, variables, triggerers=len(TRIGGERERS), database=database.url
         ) as airflow:

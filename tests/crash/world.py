@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.airflow_stack import AirflowStack
 from tests.airflow_stack.postgres import PostgreSQL
+from tests.airflow_stack.preload import preload
 from tests.crash.client import PatientClient
 from tests.crash.plan import BACKENDS, MODES, ROWS, SOURCES
 from tests.crash.runs import Runs
@@ -21,17 +22,6 @@ ROOT = Path(__file__).parents[2]
 DAGS = Path(__file__).with_name("dags")
 _SPARE_WORKERS = 4
 """Beside one for each lane: a worker whose death has not been noticed yet delays nobody."""
-_LOCAL_SETTINGS = '''\
-"""Read by every process of Airflow. Tasks are forked from the scheduler: what it imports they need not import again."""
-
-import google.auth.transport.requests
-import google.oauth2.service_account
-
-import airflow_provider_genai_batch.client
-import airflow_provider_genai_batch.task.jobs.submitter
-import airflow_provider_genai_batch.task.jobs.settler
-import airflow_provider_genai_batch.task.settings.order
-'''
 
 
 @dataclass(frozen=True)
@@ -72,9 +62,9 @@ def open_world(folder: Path, lanes: int) -> Iterator[World]:
         lanes: How many runs at a time.
     """
     home = folder / "home"
-    for path in (folder / "marks", folder / "rows", home / "config"):
+    for path in (folder / "marks", folder / "rows"):
         path.mkdir(parents=True)
-    (home / "config" / "airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
+    preload(home)
     with ExitStack() as stack:
         storage = stack.enter_context(CloudStorage())
         found = tuple(_lane(stack, storage, f"lane{number}") for number in range(lanes))

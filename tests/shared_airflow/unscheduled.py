@@ -59,6 +59,7 @@ def _started(
     from airflow_provider_genai_batch.emulator import Emulator
     from tests.airflow_stack import AirflowStack
     from tests.airflow_stack.google import emulated_google
+    from tests.airflow_stack.preload import preload
     from tests.airflow_stack.settings import RETRIES
     from tests.statsd_server import statsd_server
 
@@ -87,5 +88,6 @@ def _started(
             # No task's process is killed here; on a busy machine one may be silent for a while.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
         }
+        preload(folder / "home")
         with AirflowStack(folder / "home", folder / "dags", variables) as airflow:
             yield SharedAirflow(airflow, emulator, statsd, folder / "results")
