@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -31,10 +33,17 @@ async def pages(
     receive: Callable[[], Awaitable[Any]],
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
-    """Answer a request for a page. The first request loads the app."""
+    """Answer a request for a page. The first one loads the app, in a thread: it takes tenths of a second."""
+    if not _app.cache_info().currsize:
+        await asyncio.to_thread(_app)
+    await _app()(scope, receive, send)
+
+
+@cache
+def _app() -> _Asgi:
     from airflow_provider_genai_batch.pages.app import app
 
-    await app(scope, receive, send)
+    return app
 
 
 def _since(major: int, minor: int) -> bool:
