@@ -13,6 +13,8 @@ _PATH = re.compile(r".*/bigquery/v2/projects/[^/]+/(?P<rest>.*)")
 _JOB = re.compile(r'"jobId": ?"(genai_[^"]*)"')
 _DRY = re.compile(r'"dryRun": ?true')
 _NUMBERED = re.compile(r"_[0-9a-f]{8,}.*")
+_DRAWN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A job's id as Google's client draws it: another one each time."""
 
 
 def cut(reach: Callable[[str], None]) -> None:
@@ -45,4 +47,5 @@ def _name(method: str, rest: str, data: Any) -> str:
         # Other ids are drawn by Google's client, so that no two calls would have one name. A load has lines behind it.
         job = _JOB.search(body)
         return f"{parts[-1]} {_NUMBERED.sub('', job[1])}" if job else parts[-1]
-    return " ".join([method, parts[0], *([_NUMBERED.sub("", parts[1])] if len(parts) > 1 else [])])
+    named = [_NUMBERED.sub("", part) for part in parts[1:2] if not _DRAWN.fullmatch(part)]
+    return " ".join([method, parts[0], *named])
