@@ -19,6 +19,7 @@ from tests.airflow_stack import database as sqlite
 from tests.airflow_stack.client import AirflowClient, DagRun
 from tests.airflow_stack.process import Component, Process
 from tests.airflow_stack.settings import environment
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -160,6 +161,20 @@ class AirflowStack:
                 message = f"{task_id} was not deferred after {_SECONDS_TO_DEFER} s:\n{self.client.logs(run)}"
                 raise TimeoutError(message)
             time.sleep(_INTERVAL)
+
+    def wait_for_question(self, run: DagRun, task_id: str) -> None:
+        """Wait until a task asks a person, and until the scheduler knows that the process that asked has ended.
+
+        Airflow 3.3 takes a task for failed that is answered before: its scheduler then finds it queued again.
+        """
+        self.client.wait_for_task(run, task_id, "awaiting_input")
+        log, ended = self.home / "scheduler.log", f"workload_id={self.client.task(run, task_id)['id']}"
+
+        def known() -> bool:
+            _, found, after = log.read_text().rpartition(ended)
+            return bool(found) and f"run_id='{run.run_id}'" in after.partition("Received executor event")[2]
+
+        wait_until(known, "the scheduler knows that the process which asked has ended")
 
     def signal(self, name: str, number: Signals) -> None:
         """Send a signal to all processes of a component, such as those that stop and continue them."""

@@ -12,7 +12,6 @@ import pytest
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
 from tests.airflow_stack import DagRun
 from tests.shared_airflow.unscheduled import SharedAirflow
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -26,21 +25,9 @@ class People:
     shared: SharedAirflow
 
     def asked(self, dag_id: str, run: DagRun | None = None) -> DagRun:
-        """Start a run, or go on with one, until a person is asked and the scheduler knows that the process has ended.
-
-        Airflow 3.3 takes a task for failed that is answered before: its scheduler then finds it queued again.
-        """
-        client = self.shared.airflow.client
-        run = run or client.trigger(dag_id)
-        client.wait_for_task(run, TASK, "awaiting_input")
-        log = self.shared.airflow.home / "scheduler.log"
-        ended = f"workload_id={client.task(run, TASK)['id']}"
-
-        def known() -> bool:
-            _, found, after = log.read_text().rpartition(ended)
-            return bool(found) and f"run_id='{run.run_id}'" in after.partition("Received executor event")[2]
-
-        wait_until(known, "the scheduler knows that the process which asked has ended")
+        """Start a run, or go on with one, until a person is asked."""
+        run = run or self.shared.airflow.client.trigger(dag_id)
+        self.shared.airflow.wait_for_question(run, TASK)
         return run
 
     def question(self, run: DagRun) -> dict[str, Any]:

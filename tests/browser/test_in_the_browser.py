@@ -176,11 +176,11 @@ def test_a_deferred_task_leads_to_its_job_and_rows_and_its_run_shows_the_end(wor
     browser.screenshot("task-log")
 
 
-def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot(world: World) -> None:
+def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot_and_rejects_it(world: World) -> None:
     browser, client = world.browser, world.airflow.client
     run = client.trigger("approved_reviews")
-    client.wait_for_task(run, "classify", "awaiting_input")
-    jobs = len(world.emulator.jobs)
+    world.airflow.wait_for_question(run, "classify")
+    jobs, tries = len(world.emulator.jobs), client.task(run, "classify")["try_number"]
     browser.go(question_page(run, "classify"))
     for text in (
         "19950 of 20000",
@@ -194,6 +194,11 @@ def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot(world: Worl
     yes, _ = client.call("GET", path)["options"]
     browser.see(f"{yes} for 19950 requests to gemini-2.5-flash?")
     browser.see(yes)
-    client.mark(run, "classify", "failed")
+    browser.click("Reject")
     assert client.wait_for(run) == "failed"
+    assert client.task(run, "classify")["try_number"] == tries
+    browser.go(task_page(run, "classify"))
+    browser.see("ApprovalRejected")
+    browser.see("19950 requests were not submitted. The pilot cost 0.00")
+    browser.screenshot("rejected")
     assert len(world.emulator.jobs) == jobs
