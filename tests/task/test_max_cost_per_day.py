@@ -212,6 +212,16 @@ def test_a_retry_is_not_refused_for_its_own_jobs(day: Day) -> None:
     assert sum(day.stated[-2:]) > COST * 1.2
 
 
+def test_a_retry_that_creates_one_of_several_jobs_anew_counts_the_others_once(day: Day) -> None:
+    day.limit = COST * 1.2
+    day.emulator.script(JobScript(end="FAILED", error={"code": 13, "message": "no"}))
+    manifest = day.task("a", max_requests_per_job=3, retries=1)
+    assert manifest is not None, day.errors
+    assert [type(error) for error in day.errors] == [JobFailed]
+    assert (manifest["counts"]["ok"], len(day.emulator.jobs)) == (10, 5)
+    assert sum(day.stated) > day.limit
+
+
 def test_an_attempt_that_does_not_reattach_pays_anew_and_is_held_to_the_day(day: Day) -> None:
     day.limit = COST * 1.5
     day.emulator.script(JobScript(row_errors=dict.fromkeys(range(5), 13)))
