@@ -68,28 +68,38 @@ def left_by(session: Session, places: Collection[Place]) -> dict[Place, Left]:
 
 def given_to(session: Session, place: Place) -> Mapping[str, Any]:
     """Return the rendered parameters of a task instance, which only its own run can write; empty: not known."""
-    columns = place_of(RenderedTaskInstanceFields)
-    query = select(type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)).where(
-        *(column == value for column, value in zip(columns, place, strict=True))
-    )
-    found = session.scalar(query)
+    columns, fields = rendered()
+    same = (column == value for column, value in zip(columns, place, strict=True))
+    found = session.scalar(select(fields).where(*same))
     return found if isinstance(found, Mapping) else {}
 
 
-def conn_id_column() -> Any:
-    """Return the column with the connection among a task's rendered parameters, for any version of Airflow."""
-    return type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["conn_id"].as_string()
+def rendered() -> tuple[tuple[Any, Any, Any, Any], Any]:
+    """Return columns for any version of Airflow: those that identify a task instance, and its rendered parameters."""
+    table: Any = RenderedTaskInstanceFields
+    fields = type_coerce(table.rendered_fields, JSON)
+    if hasattr(table, "dag_id"):
+        return place_of(table), fields
+    # Airflow 3.4 keeps them by attempt.
+    names = ("dag_id", "task_id", "run_id", "map_index")
+    place = (column.label(name) for name, column in zip(names, place_of(TaskInstance), strict=True))
+    both = select(*place, fields.label("fields")).join(
+        TaskInstance, TaskInstance.id == table.task_instance_id
+    )
+    found = both.subquery().c
+    return place_of(found), found.fields
 
 
 def place_of(table: Any) -> tuple[Any, Any, Any, Any]:
     """Return the columns of a table that identify a task instance."""
-    return table.dag_id, table.task_id, table.run_id, table.map_index
+    index = table.map_index if hasattr(table, "map_index") else table.region_index  # its name in Airflow 3.4
+    return table.dag_id, table.task_id, table.run_id, index
 
 
 def _rendered(session: Session, places: Collection[Place]) -> list[tuple[Place, str | None, str | None]]:
-    columns = place_of(RenderedTaskInstanceFields)
-    model = type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["model"].as_string()
-    query = select(*columns, conn_id_column(), model).where(tuple_(*columns).in_(places))
+    columns, fields = rendered()
+    given = (fields[name].as_string() for name in ("conn_id", "model"))
+    query = select(*columns, *given).where(tuple_(*columns).in_(places))
     return [(_place(row), row[4], row[5]) for row in session.execute(query)]
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from msgspec.json import decode as json_decode
@@ -16,7 +15,7 @@ from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.pages.left import Place, conn_id_column, place_of
+from airflow_provider_genai_batch.pages.left import Place, place_of, rendered
 
 ASKS = ("GenAIBatchOperator", "GenAIBatchDecoratedOperator")
 """Operators that submit jobs: the cost in their manifests was paid for them."""
@@ -200,11 +199,10 @@ def _chosen(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.state:
         query = query.where(TaskInstance.state == wanted.state)
     if wanted.conn_id:
-        rendered = RenderedTaskInstanceFields
-        pairs = zip(place_of(rendered), place_of(TaskInstance), strict=True)
-        query = query.where(
-            exists().where(*(one == other for one, other in pairs), conn_id_column() == wanted.conn_id)
-        )
+        columns, fields = rendered()
+        pairs = zip(columns, place_of(TaskInstance), strict=True)
+        uses = fields["conn_id"].as_string() == wanted.conn_id
+        query = query.where(exists().where(*(one == other for one, other in pairs), uses))
     return query
 
 
