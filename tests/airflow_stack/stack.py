@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 _INTERVAL = 0.2
 _LOG_TAIL = 3000
+_SECONDS_TO_START = 600
 _SECONDS_TO_STOP = 15
 _SECONDS_TO_DEFER = 240
 
@@ -77,7 +78,7 @@ class AirflowStack:
         try:
             for name in self._names:
                 self.start(name)
-            self._wait_until_healthy(300)
+            self._wait_until_healthy(_SECONDS_TO_START)
             self.client = AirflowClient(self.url)
         except BaseException:
             self._stop()
