@@ -61,7 +61,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=8,
-    default_args={"retries": 12, "retry_delay": timedelta(0)},
+    default_args={"retries": 60, "retry_delay": timedelta(0)},
 ) as dag:
     etl = statement(
         "etl",
