@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.job import Worth, worth
 from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.models.jobs.stated_cost import stated_cost
 from airflow_provider_genai_batch.wire.services.errors import read_problem
@@ -66,7 +67,8 @@ def delete_job(calls: Calls, name: str, clock: Callable[[], float]) -> Generator
     """
     if calls.config.max_cost_per_day is not None:
         job: BatchJob = yield calls.look(name)
-        if stated_cost(job.display_name) is not None and not was_before(job, begin_of_day(clock())):
+        counts = stated_cost(job.display_name) is not None and worth(job) is not Worth.NOTHING
+        if counts and not was_before(job, begin_of_day(clock())):
             msg = (
                 f"{name} was created today (UTC), and max_cost_per_day={calls.config.max_cost_per_day:g} of the "
                 "connection counts it by the service's list, so it was not deleted. Delete it on another day, or "

@@ -93,9 +93,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_active_jobs: how many of these jobs may run at a time.
         max_cost: USD that the task may cost in all its rounds: requests that may cost more are refused before they
             are uploaded. Needs the extra ``prices``.
-        max_cost_per_day: USD that all jobs of this DAG may cost that are created in one day (UTC) by tasks with this
-            parameter. A job that may cost more than is left is refused before its input is uploaded. Needs the extra
-            ``prices``. The connection may have such a limit, too, for all DAGs.
+        max_cost_per_day: USD that all jobs of this DAG may cost that are created in one day (UTC) and state their cost:
+            those of tasks with this parameter, and all if the connection has such a limit, too, for all DAGs. A job
+            that may cost more than is left is refused before its input is uploaded. Needs the extra ``prices``.
         ready_by: when all rows must be ready: a time of day in the DAG's timezone (``06:00``), a datetime, a timedelta
             from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and its unanswered
             requests are sent as immediate calls. Needs `results_uri`.

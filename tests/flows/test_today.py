@@ -147,6 +147,43 @@ def test_own_jobs_count_once_and_settled_ones_with_what_they_have_cost():
     assert decided(replace(charge, created={}), yesterday)[0].limits[0].usd == 0
 
 
+def test_a_settled_job_that_has_cost_nothing_leaves_room_for_the_next_one():
+    refused = {"state": JobState.SUCCEEDED, "counts": JobCounts(total=9, succeeded=0, failed=9)}
+    listed = [job(1, 60).model_copy(update=refused)]
+    said, looks = decided(Charge((HUNDRED,), 60, settled=["batches/001"], paid=0.0), listed)
+    assert (said.limits[0].usd, looks) == (0, 1)
+    answered = [listed[0].model_copy(update={"counts": JobCounts(total=9)})]
+    refusal, _ = decided(Charge((HUNDRED,), 60, settled=["batches/001"], paid=0.0), answered)
+    assert isinstance(refusal, DailyCostExceeded), "what it has cost is unknown"
+
+
+def test_all_jobs_that_the_list_shows_as_ended_without_answers_are_read_until_there_is_room():
+    failed = [job(number, 10, state=JobState.FAILED) for number in range(30)]
+    said, looks = decided(Charge((HUNDRED,), 50), failed)
+    assert (said.limits[0].usd, looks) == (50, 25)
+    running = [job(number, 10) for number in range(30, 60)]
+    real = {one.name: one.model_copy(update={"state": JobState.FAILED}) for one in running}
+    refusal, looks = decided(Charge((HUNDRED,), 50), [*failed, *running], real)
+    assert isinstance(refusal, DailyCostExceeded)
+    assert (refusal.spent, looks) == (100, 30 + 20), "the list says nothing of these"
+
+
+def test_the_error_of_a_withdrawn_job_names_the_jobs_that_its_task_created_before_it():
+    first, own = job(1, 90, made=NOON), job(3, 10, made=NOON + timedelta(seconds=2))
+
+    def act(step: Any) -> Any:
+        if isinstance(step, ListToday):
+            return [first, own]
+        if isinstance(step, Cancel):
+            return Cancellation(CancelOutcome.ASKED, own)
+        return first if isinstance(step, Look) else None
+
+    charge = Charge((HUNDRED,), 10, created={"batches/002": 10, own.name: 10})
+    with pytest.raises(DailyCostExceeded, match="Before it, this task had created batches/002") as refused:
+        drive(withdraw_beyond(charge, own, lambda _: True, now, 1.0), act)
+    assert f"created {own.name}" not in str(refused.value)
+
+
 @given(st.lists(CENTS, min_size=2, max_size=8), st.integers(60, 200), st.data())
 def test_of_tasks_that_all_have_found_room_those_whose_jobs_came_first_keep_them(costs, limit, data):
     """Each has looked before any has created; a job is created, and its task looks again, in any order."""

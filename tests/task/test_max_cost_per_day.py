@@ -222,6 +222,22 @@ def test_a_retry_that_creates_one_of_several_jobs_anew_counts_the_others_once(da
     assert sum(day.stated) > day.limit
 
 
+def test_a_retry_is_not_refused_for_a_job_of_which_every_row_was_refused(day: Day) -> None:
+    day.limit = COST * 1.2
+    day.emulator.script(JobScript(row_errors=dict.fromkeys(range(10), 13)))
+    manifest = day.task("a", retries=1)
+    assert isinstance(day.errors[0], TooManyFailedRows)
+    assert manifest is not None, day.errors
+    assert (manifest["counts"]["ok"], len(day.stated)) == (10, 2)
+
+
+def test_jobs_of_another_cut_of_the_input_count_because_nothing_reattaches_to_them(day: Day) -> None:
+    day.limit = COST * 1.2
+    assert day.task("a", max_requests_per_job=3) is not None
+    assert day.task("a", begin=1, max_requests_per_job=4) is None
+    assert day.refusal.jobs == len(day.emulator.jobs) == 4
+
+
 def test_an_attempt_that_does_not_reattach_pays_anew_and_is_held_to_the_day(day: Day) -> None:
     day.limit = COST * 1.5
     day.emulator.script(JobScript(row_errors=dict.fromkeys(range(5), 13)))
@@ -281,6 +297,7 @@ def test_what_cannot_be_priced_is_refused_and_not_let_pass(day: Day, how: dict[s
     (error,) = day.errors
     assert isinstance(error, ConfigurationError)
     assert "max_cost_per_day=5.0 cannot be checked" in str(error)
+    assert "leave max_cost_per_day out, or use a connection without it" in str(error)
     assert day.emulator.requests == []
 
 
@@ -310,6 +327,17 @@ def test_a_job_that_counts_is_not_deleted_before_the_next_day(day: Day) -> None:
         client.delete(name)
         with pytest.raises(NotFound):
             client.get(name)
+
+
+def test_a_job_that_failed_without_an_answer_may_be_deleted_on_the_same_day(day: Day) -> None:
+    day.limit = 5.0
+    day.emulator.script(JobScript(end="FAILED", error={"code": 13, "message": "no"}))
+    assert day.task("a") is None
+    (job,) = day.emulator.jobs
+    with day.client() as client:
+        client.delete(job["name"])
+        with pytest.raises(NotFound):
+            client.get(job["name"])
 
 
 def test_in_a_dag_the_limits_of_connection_and_operator_both_hold(

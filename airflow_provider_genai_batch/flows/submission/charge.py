@@ -46,7 +46,7 @@ class Charge:
             not show them yet.
         covers: tells whether a listed job is counted in `own` or `further`.
         settled: jobs of earlier rounds.
-        paid: USD that these have cost; 0: unknown.
+        paid: USD that these have cost; 0: unknown, or nothing.
     """
 
     limits: tuple[DayLimit, ...]

@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.models.manifest.spent_today import SpentOfLimi
 log = logging.getLogger(__name__)
 
 _MOST_LOOKS = 20
-"""How many jobs are read by name before one is refused, to find those that have ended without an answer."""
+"""How many jobs are read by name before one is refused, besides those that the list shows as ended without answers."""
 _ROUNDING = 1e-9
 
 
@@ -94,6 +94,11 @@ def withdraw_beyond(
         f"Other tasks created jobs at the same time, so job {job.name} was created before this was known; {words}. "
         "What it has answered until then is billed, and is kept."
     )
+    if others:
+        became_of_it += (
+            f" Before it, this task had created {', '.join(others)}. Those still running are left running and are "
+            "billed as they go. The next attempt uses their rows."
+        )
     raise _refusal(charge, said, over, became_of_it)
 
 
@@ -140,14 +145,15 @@ class _Used:
         today = [job for job in listed if not was_before(job, midnight)]
         stated = {job.name: (job, cost) for job in today if (cost := stated_cost(job.display_name))}
         uncounted = len(today) - len(stated)
-        settled = [stated.pop(name)[1].usd for name in charge.settled if name in stated]
+        # Settled jobs count with what they have cost, which is known of the task's own alone. If it is not known, they
+        # count like all others, as they may have answered nothing.
+        settled = [stated.pop(name)[1].usd for name in charge.settled if name in stated and charge.paid]
         others = {
             name: found
             for name, found in stated.items()
             if name not in charge.created and not charge.covers(found[0])
         }
-        # Settled jobs count with what they have cost, which is known of the task's own alone.
-        paid = min(sum(settled), charge.paid or sum(settled))
+        paid = min(sum(settled), charge.paid)
         date = datetime.fromtimestamp(midnight, timezone.utc).date().isoformat()
         own = sum(charge.created.values())
         return cls(charge, date, others, paid + own, len(settled) + len(charge.created), uncounted)
@@ -173,7 +179,8 @@ class _Used:
             key=lambda job: (worth(job) is Worth.NOTHING, self.counted[job.name][1].usd, job.name),
             reverse=True,
         )
-        for job in [*left[:_MOST_LOOKS], None]:
+        ended = sum(worth(job) is Worth.NOTHING for job in left)
+        for job in [*left[: ended + _MOST_LOOKS], None]:
             over = next((one for one in self.charge.limits if self._exceeds(one, asked)), None)
             if over is None or job is None:
                 return over

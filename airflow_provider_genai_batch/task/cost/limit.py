@@ -174,14 +174,14 @@ def _price(setting: str, order: Order) -> Price:
     if not is_installed():
         msg = (
             f"{setting} cannot be checked: there is no price list. Nothing was sent. Install the extra: "
-            f"pip install 'airflow-provider-genai-batch[prices]', or leave {setting.partition('=')[0]} out."
+            f"pip install 'airflow-provider-genai-batch[prices]', or {_without(setting.partition('=')[0])}."
         )
         raise ConfigurationError(msg)
     price = price_of(order.model)
     if price is None:
         msg = (
             f"{setting} cannot be checked: the price list does not have {order.model}. Nothing was sent. Update "
-            "genai-prices, or leave it out."
+            f"genai-prices, or {_without(setting.partition('=')[0])}."
         )
         raise ConfigurationError(msg)
     return price
@@ -194,10 +194,16 @@ def _shown(rate: Decimal) -> str:
 def _cannot(name: str, usd: float, source: BatchSource) -> ConfigurationError:
     msg = (
         f"{name}={usd} cannot be checked: only the service reads {_address(source)}, so the number and length of its "
-        f"requests are not known here. Nothing was submitted for it. Leave {name} out, or give the requests as a list, "
-        "a file, or gs:// objects that the connection may read."
+        "requests are not known here. Nothing was submitted for it. Give the requests as a list, a file, or gs:// "
+        f"objects that the connection may read, or {_without(name)}."
     )
     return ConfigurationError(msg)
+
+
+def _without(name: str) -> str:
+    """Return how to do without a limit; that of a day may be the connection's."""
+    connection = ", or use a connection without it" if name == "max_cost_per_day" else ""
+    return f"leave {name} out{connection}"
 
 
 def _address(source: BatchSource) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.submission.charge import Charge
-from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
 from airflow_provider_genai_batch.models.jobs.stated_cost import StatedCost
 from airflow_provider_genai_batch.task.cost.limit import Most
 from airflow_provider_genai_batch.task.cost.plan import read_plan
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import BatchJob
+    from airflow_provider_genai_batch.models.jobs.identity import Identity
     from airflow_provider_genai_batch.task.cost.today import DayLimits
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
     from airflow_provider_genai_batch.task.state import AttemptState
@@ -28,6 +28,7 @@ class RoundCharge:
         limits: the limits of the day.
         prepared: the requests of the round.
         pieces: the requests of each of its jobs.
+        own: the identity of each of them.
         state: what the attempt has done so far.
         again: whether an earlier attempt may have created jobs.
         reattach: whether this attempt reattaches to them.
@@ -36,6 +37,7 @@ class RoundCharge:
     limits: DayLimits
     prepared: PreparedInput
     pieces: Sequence[PreparedInput]
+    own: Sequence[Identity]
     state: AttemptState
     again: bool
     reattach: bool = True
@@ -43,11 +45,9 @@ class RoundCharge:
     """The jobs that were created, by name, with the USD that each may cost."""
     _whole: Most | None = None
 
-    def of_job(
-        self, number: int, identity: Identity, name: Callable[[str], str], refuse: Callable[[], None]
-    ) -> JobCharge:
+    def of_job(self, number: int, name: Callable[[str], str], refuse: Callable[[], None]) -> JobCharge:
         """Return what calculates the cost of one job; see `JobCharge`."""
-        return JobCharge(self, number, identity, name, refuse)
+        return JobCharge(self, number, name, refuse)
 
     def whole(self) -> Most:
         """Return what the whole round may cost: by the pilot, if there was one, else as `max_cost` counts it."""
@@ -71,14 +71,12 @@ class JobCharge:
     Args:
         of_round: the same of its round.
         number: its number in the round, from 0.
-        identity: its identity.
         name: returns its display name with a word that states its cost.
         refuse: raises if no job is to be created for another reason.
     """
 
     of_round: RoundCharge
     number: int
-    identity: Identity
     name: Callable[[str], str]
     refuse: Callable[[], None]
     _last: Charge | None = None
@@ -120,5 +118,6 @@ class JobCharge:
         """Whether a listed job is one of this round that this attempt will reattach to, or that was of no use."""
         if not self.of_round.reattach:
             return False
-        own = self.identity.is_family(job) and round_of(job.display_name) == self.identity.round
-        return own and job.name not in self.of_round.state.mine
+        if job.name in self.of_round.state.mine:
+            return False
+        return any(identity.owns(job) for identity in self.of_round.own)

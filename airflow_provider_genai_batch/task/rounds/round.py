@@ -115,15 +115,17 @@ class Round:
         sizes: dict[str, int] = {}
         late = ""
         no_job = self._no_job(start)
+        several = len(pieces) > 1
+        identities = [self.identity(start, piece, several=several) for piece in pieces]
+        reattach = self._settings.reattach
         charge = (
             None
             if self._day is None
-            else RoundCharge(self._day, prepared, pieces, state, attempt.look_first, self._settings.reattach)
+            else RoundCharge(self._day, prepared, pieces, identities, state, attempt.look_first, reattach)
         )
         round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job, charge)
         records = self._task.records(state.round)
         records.expect(len(pieces))
-        several = len(pieces) > 1
         for number, piece in enumerate(pieces):
             self._count_left(start, sizes, going)
             made = late or self._make_place(start, attempt, piece, going, jobs, sizes)
@@ -131,12 +133,11 @@ class Round:
                 return jobs
             late = made
             begun = identity.fingerprint if state.round or number else None
-            own = self.identity(start, piece, several=several)
             try:
                 found = self._come_to(
                     partial(
                         round_jobs.come_to,
-                        own,
+                        identities[number],
                         piece,
                         attempt,
                         records.at(number),
