@@ -5,6 +5,7 @@ Pass them to ``GenAIBatchOperator(checks=[…])``. They are evaluated while rows
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
@@ -47,7 +48,7 @@ def share(field: str, value: Any, *, between: tuple[float, float]) -> Check:
     Raises:
         ConfigurationError: an argument is invalid.
     """
-    if not isinstance(value, (str, int, float, bool, type(None))):
+    if not isinstance(value, (str, int, float, bool, type(None))) or not _is_finite(value):
         msg = f"share({field!r}) compares with {value!r}, which no field of an answer is: give a string or a number."
         raise ConfigurationError(msg)
     least, most = _range("share", between, 1)
@@ -106,6 +107,16 @@ def drift(field: str, *, within: float) -> Check:
     """
     least, most = _range("drift", (0, within), 1)
     return Check(kind="drift", field=_field("drift", field), least=least, most=most)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value is no number beyond those of a double."""
+    if isinstance(value, str):
+        return True
+    try:
+        return value is None or isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _field(kind: str, field: Any) -> str:

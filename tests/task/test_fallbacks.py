@@ -271,6 +271,7 @@ def test_a_job_that_does_not_end_its_cancellation_is_never_paid_again(
         ({"wait": False, "results_uri": None}, "results_uri"),
         ({"fallbacks": ["standard"], "results_uri": "bq://p.d.t"}, "give a file as results_uri"),
         ({"ready_by": "06:00"}, "leave one of them out"),
+        ({"retry_failed_rows": 1, "retry_tier": "standard"}, "and retry_tier both"),
         ({"tier": "standard"}, "leave tier out"),
         ({"fallbacks": ["standard", {"model": OTHER}]}, "come last"),
         ({"fallbacks": ["standard", "flex"]}, "come last"),

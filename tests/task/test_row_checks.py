@@ -216,6 +216,8 @@ def test_a_template_in_a_check_is_rendered(gemini: Emulator) -> None:
         lambda: share("label", "a", between=0.5),
         lambda: share("", "a", between=(0.1, 0.2)),
         lambda: share("label", ["a"], between=(0.1, 0.2)),
+        lambda: share("score", float("nan"), between=(0.1, 0.2)),
+        lambda: share("score", 10**400, between=(0.1, 0.2)),
         lambda: null_share("a..b", at_most=0.1),
         lambda: invalid_share(at_most=1),
         lambda: length(between=(float("nan"), 5)),

@@ -38,6 +38,10 @@ def check_beside_fallbacks(task: Any) -> None:
             f"are for jobs, and tier={task.tier!r} makes none: leave tier out",
         ),
         (
+            task.retry_tier is not None,
+            "and retry_tier both say who answers later: leave one of them out",
+        ),
+        (
             task.ready_by is not None,
             "and ready_by both replace a job that is late: leave one of them out",
         ),

@@ -150,8 +150,10 @@ class _Value:
             text = literal(wanted)
             return f"{self.sql} = {text if kind == 'STRING' else f'SAFE_CAST({text} AS {kind})'}"
         number = isinstance(wanted, (int, float)) and not isinstance(wanted, bool)
-        if known and number and (kind == "FLOAT64" or (kind == "INT64" and wanted in _INT64)):
-            return f"{self.sql} = {wanted!r}"
+        if known and number and kind == "FLOAT64":
+            return f"{self.sql} = {float(wanted)!r}"
+        if known and number and kind == "INT64" and wanted == int(wanted) and int(wanted) in _INT64:
+            return f"{self.sql} = {int(wanted)}"
         written = ", whose values are texts in an answer" if kind in _WRITTEN[1:] else ""
         reason = (
             f"a column of type {self.column.type}{written} never has this value. Give one that it can have"

@@ -52,7 +52,7 @@ def equals(value: str, wanted: str | float) -> str:  # a bool is an int
     elif isinstance(wanted, bool):
         types, found, other = "('boolean')", _text(value), literal(_written(wanted))
     else:
-        types, found, other = _NUMBERS, f"SAFE_CAST({_text(value)} AS FLOAT64)", repr(wanted)
+        types, found, other = _NUMBERS, f"SAFE_CAST({_text(value)} AS FLOAT64)", repr(float(wanted))
     return f"JSON_TYPE({value}) IN {types} AND {found} = {other}"
 
 
