@@ -1,4 +1,4 @@
-"""Run hours until their task has died at every step: python -m tests.hourly [--lives 5] [--most 20]."""
+"""Run hours until their task has died at every step: ``python -m tests.hourly [--lives 5] [--backends gemini]``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ def main() -> int:
     """Return 0 if nothing was paid twice, lost, or of another type."""
     parser = argparse.ArgumentParser(prog="python -m tests.hourly", description=__doc__)
     parser.add_argument("--lives", type=int, default=5, help="deaths of a run's task (default: %(default)s)")
+    parser.add_argument("--backends", nargs="+", default=[*CONNECTIONS], choices=[*CONNECTIONS])
     parser.add_argument("--most", type=int, default=20, help="runs of a backend (default: %(default)s)")
     asked = parser.parse_args()
     began = time.monotonic()
     done: list[Hour] = []
     with tempfile.TemporaryDirectory(prefix="hourly-") as folder, opened(Path(folder)) as hours:
-        for backend in CONNECTIONS:
+        for backend in asked.backends:
             for number in range(asked.most):
                 hour = hours.run(f"{backend}{number:03}", backend, lives=asked.lives)
                 done.append(hour)
