@@ -120,8 +120,10 @@ def test_rows_that_are_paid_are_not_hidden_behind_a_place_that_cannot_be_written
     assert len((folder / "rows.jsonl").read_text().splitlines()) == 2
 
 
-def test_a_key_that_only_looks_stamped_says_nothing_of_a_place(gemini: Emulator, tmp_path: Path) -> None:
+def test_a_key_that_only_looks_stamped_does_not_say_the_place_of_its_row(
+    gemini: Emulator, tmp_path: Path
+) -> None:
     out = tmp_path / "rows.jsonl"
     assert ask([{"key": "r00000007", "contents": "again"}, "new"], str(out)).state == "success"
     rows = {row["key"]: row["index"] for row in map(json.loads, out.read_text().splitlines())}
-    assert rows == {"r00000007": None, "r00000001": None}
+    assert rows == {"r00000007": 0, "r00000001": 1}
