@@ -192,7 +192,7 @@ def behind(vertex: Emulator, between: Tampering, monkeypatch: pytest.MonkeyPatch
     connection = vertex.connection("vertex")
     connection["extra"]["storage_endpoint"] = between.url
     monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(connection))
-    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", 256 * 1024)
+    monkeypatch.setattr("airflow_provider_genai_batch.task.files.streamed.CHUNK_BYTES", 256 * 1024)
     return vertex
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from airflow_provider_genai_batch.client.storage import uploads
+from airflow_provider_genai_batch.client.storage.uploads import begin_object, send_object_part
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.results.digest import Digest, digest_of
 from airflow_provider_genai_batch.task.files.object_storage import (
@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.task.files.object_storage import (
     remove_abandoned_parts,
     remove_part,
 )
+from airflow_provider_genai_batch.wire.services.files import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -173,14 +174,14 @@ class UploadedObject:
         self._sent = 0
 
     def write(self, data: Any) -> None:
-        """Write the next bytes; at most `uploads.CHUNK_BYTES` of them wait in memory.
+        """Write the next bytes; at most `CHUNK_BYTES` of them wait in memory.
 
         Raises:
             OSError: they cannot be written there.
         """
         self._kept += data
-        while len(self._kept) > uploads.CHUNK_BYTES:
-            self._send(uploads.CHUNK_BYTES, last=False)
+        while len(self._kept) > CHUNK_BYTES:
+            self._send(CHUNK_BYTES, last=False)
 
     def publish(self, digest: Digest) -> None:
         """Send the last bytes.
@@ -204,10 +205,10 @@ class UploadedObject:
         client = self._client
         try:
             if self._session is None:
-                self._session = client.run(uploads.begin_object(client.calls, self._uri))
+                self._session = client.run(begin_object(client.calls, self._uri))
             part = bytes(memoryview(self._kept)[:size])
             del self._kept[:size]
-            client.run(uploads.send_object_part(client.calls, self._session, self._sent, part, last=last))
+            client.run(send_object_part(client.calls, self._session, self._sent, part, last=last))
         except CallError as error:
             # The callers of row readers take a CallError for trouble with the job, which this is not.
             raise OSError(str(error)) from error

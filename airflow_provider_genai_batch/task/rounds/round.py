@@ -115,14 +115,11 @@ class Round:
         sizes: dict[str, int] = {}
         late = ""
         no_job = self._no_job(start)
-        several = len(pieces) > 1
-        identities = [self.identity(start, piece, several=several) for piece in pieces]
-        reattach = self._settings.reattach
-        charge = (
-            None
-            if self._day is None
-            else RoundCharge(self._day, prepared, pieces, identities, state, attempt.look_first, reattach)
-        )
+        several, charge = len(pieces) > 1, None
+        if self._day is not None:
+            own = [self.identity(start, piece, several=several) for piece in pieces]
+            reattach = self._settings.reattach
+            charge = RoundCharge(self._day, prepared, pieces, own, state, attempt.look_first, reattach)
         round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job, charge)
         records = self._task.records(state.round)
         records.expect(len(pieces))
@@ -137,7 +134,7 @@ class Round:
                 found = self._come_to(
                     partial(
                         round_jobs.come_to,
-                        identities[number],
+                        self.identity(start, piece, several=several),
                         piece,
                         attempt,
                         records.at(number),
