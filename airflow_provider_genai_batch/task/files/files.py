@@ -32,7 +32,6 @@ from airflow_provider_genai_batch.task.files.objects import listed
 from airflow_provider_genai_batch.task.files.streamed import (
     MovedObject,
     StreamedObject,
-    Target,
     UploadedObject,
 )
 from airflow_provider_genai_batch.wire.tables.sql import TableName, is_table, read_table
@@ -217,20 +216,14 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
         finally:
             part.unlink(missing_ok=True)
         return
-    with _streamed(UploadedObject(uri, client) if by_connection(uri, client) else MovedObject(uri)) as draft:
-        yield draft
-
-
-@contextmanager
-def _streamed(target: Target) -> Iterator[Draft]:
-    stream = StreamedObject(target)
+    written = StreamedObject(UploadedObject(uri, client) if by_connection(uri, client) else MovedObject(uri))
     try:
-        draft = Draft(cast("BinaryIO", stream))
+        draft = Draft(cast("BinaryIO", written))
         yield draft
         if draft.good:
-            stream.publish()
+            written.publish()
     finally:
-        stream.discard()
+        written.discard()
 
 
 def publish_once(

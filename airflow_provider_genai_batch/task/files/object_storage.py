@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.results.digest import digest_of
 from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def try_place(uri: str) -> None:
         raise IsADirectoryError(msg)
 
 
-def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: bool = True) -> None:
+def put_object(uri: str, stream: BinaryIO, *, part_of: str, tidy: bool) -> None:
     """Write an object under a unique temporary name, then move it.
 
     Direct writing is not safe, because some file systems publish what a writer has written when it breaks off. If
@@ -152,13 +153,13 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
     Args:
         uri: the address of the object.
         stream: the content, seekable.
-        part_of: the first part of the temporary name; a suffix that is unique per writer follows. None: `uri`.
+        part_of: the first part of the temporary name; a suffix that is unique per writer follows.
         tidy: whether to remove temporary parts whose writers have died.
 
     Raises:
         OSError: it cannot be written, or others keep writing there.
     """
-    target, part_of = object_at(uri), part_of or uri
+    target = object_at(uri)
     size = stream.seek(0, os.SEEK_END)
     trouble: OSError | None = None
     for _ in range(TURNS):
@@ -178,7 +179,8 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
                 remove_abandoned_parts(target, object_at(part_of))
             if comes_to(target, size):
                 return
-        if _holds(target, stream, size):
+        stream.seek(0)
+        if holds(target, size, digest_of(stream)):
             return
     if trouble is not None:
         raise trouble
@@ -224,17 +226,13 @@ def comes_to(path: Any, size: int) -> bool:
     return True
 
 
-def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
-    """Whether an object has the bytes of a stream, because another writer of the same rows was first."""
+def holds(path: Any, size: int, digest: str) -> bool:
+    """Whether an object has bytes of this size and digest, because another writer of the same rows was first."""
     if not comes_to(path, size):
         return False
     try:
         with provider_errors(), path.open("rb") as there:
-            stream.seek(0)
-            while chunk := there.read(_CHUNK):
-                if chunk != stream.read(len(chunk)):
-                    return False
-            return not stream.read(1)
+            return digest_of(there) == digest
     except OSError:
         return False
 

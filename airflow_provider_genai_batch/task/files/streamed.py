@@ -11,10 +11,11 @@ from typing_extensions import override
 
 from airflow_provider_genai_batch.client.storage.uploads import begin_object, send_object_part
 from airflow_provider_genai_batch.exceptions import CallError
-from airflow_provider_genai_batch.results.digest import Digest, digest_of
+from airflow_provider_genai_batch.results.digest import Digest
 from airflow_provider_genai_batch.task.files.object_storage import (
     TURNS,
     comes_to,
+    holds,
     object_at,
     provider_errors,
     remove_abandoned_parts,
@@ -135,7 +136,7 @@ class MovedObject:
                         moved, trouble = True, OSError("another writer keeps writing other rows there")
                         if comes_to(target, digest.size):
                             break
-                if _is_there(target, digest):
+                if holds(target, digest.size, str(digest)):
                     break
             else:
                 raise trouble
@@ -213,14 +214,3 @@ class UploadedObject:
             # The callers of row readers take a CallError for trouble with the job, which this is not.
             raise OSError(str(error)) from error
         self._sent += size
-
-
-def _is_there(target: Any, digest: Digest) -> bool:
-    """Whether another writer of the same rows was first."""
-    if not comes_to(target, digest.size):
-        return False
-    try:
-        with provider_errors(), target.open("rb") as there:
-            return digest_of(there) == str(digest)
-    except OSError:
-        return False
