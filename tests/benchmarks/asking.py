@@ -18,7 +18,7 @@ GIGABYTE = 1_900_000
 _FORMS = {
     "generator": "a generator of requests",
     "jsonl": "a JSONL file",
-    "own": "a JSONL file with keys that are no stamps",
+    "own": "a JSONL file with keys of the user's own",
     "config": "a JSONL file with a config in each line",
     "keyless": "a JSONL file without keys",
     "defaults": "a JSONL file and `request_defaults`",

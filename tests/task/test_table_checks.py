@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.checks import Check, drift, invalid_share, length, null_share, share
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError
+from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import RowCounts
 from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.wire.tables.gates import TableGates
@@ -202,3 +202,9 @@ def test_a_check_that_bigquery_cannot_count_is_refused_before_anything_runs(
         ask(texts, checks=[length(between=(0, 9))], output_type=Review)
     assert vertex.jobs == []
     assert not vertex.bigquery.table_exists(f"{texts}_out")
+
+
+def test_checks_are_refused_where_vertex_ai_writes_the_rows_as_they_are(vertex: Emulator, texts: str) -> None:
+    with pytest.raises(UnsupportedError, match="are not read here: leave checks out"):
+        ask(texts, checks=[invalid_share(at_most=0.5)], prompt=None, key=None, reuse=None)
+    assert vertex.jobs == []
