@@ -72,7 +72,7 @@ def delete_job(calls: Calls, name: str, clock: Callable[[], float]) -> Generator
             msg = (
                 f"{name} was created today (UTC), and max_cost_per_day={calls.config.max_cost_per_day:g} of the "
                 "connection counts it by the service's list, so it was not deleted. Delete it on another day, or "
-                "through a connection without the limit, which does not count it any more then."
+                "through a connection without the limit: then it does not count any more."
             )
             raise ConfigurationError(msg)
     operation = yield calls.delete(name)

@@ -168,6 +168,19 @@ def test_all_jobs_that_the_list_shows_as_ended_without_answers_are_read_until_th
     assert (refusal.spent, looks) == (100, 30 + 20), "the list says nothing of these"
 
 
+def test_for_the_limit_of_a_dag_no_jobs_of_other_dags_are_read():
+    others = [
+        job(number, 70, state=JobState.FAILED if number < 5 else JobState.RUNNING) for number in range(30)
+    ]
+    own = job(30, 60, dag=OWN)
+    real = {own.name: own.model_copy(update={"state": JobState.FAILED})}
+    said, looks = decided(Charge((DayLimit(100.0, OWN),), 50), [*others, own], real)
+    assert (said.limits[0].usd, looks) == (0, 1)
+    roomy = DayLimit(10_000.0)
+    said, looks = decided(Charge((roomy, DayLimit(100.0, OWN)), 50), [*others, own], real)
+    assert ([one.usd for one in said.limits], looks) == ([2100, 0], 1)
+
+
 def test_the_error_of_a_withdrawn_job_names_the_jobs_that_its_task_created_before_it():
     first, own = job(1, 90, made=NOON), job(3, 10, made=NOON + timedelta(seconds=2))
 

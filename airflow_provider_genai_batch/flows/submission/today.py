@@ -173,33 +173,31 @@ class _Used:
         Args:
             asked: USD that the task's next jobs may cost.
         """
-        left = [found[0] for found in self.counted.values()]
-        # Those that have ended first, by the list, which may lag; then the dearest.
-        left.sort(
-            key=lambda job: (worth(job) is Worth.NOTHING, self.counted[job.name][1].usd, job.name),
-            reverse=True,
-        )
-        ended = sum(worth(job) is Worth.NOTHING for job in left)
-        for job in [*left[: ended + _MOST_LOOKS], None]:
-            over = next((one for one in self.charge.limits if self._exceeds(one, asked)), None)
-            if over is None or job is None:
-                return over
-            try:
-                read: BatchJob = yield Look(job.name)
-            except NotFound:  # deleted, or too new: nobody can say that nothing was billed
-                continue
-            if worth(read) is Worth.NOTHING:
-                del self.counted[job.name]
+        for limit in self.charge.limits:
+            # Those that have ended first, by the list, which may lag; then the dearest.
+            left = [(worth(job) is Worth.NOTHING, cost.usd, job.name) for job, cost in self._of(limit)]
+            left.sort(reverse=True)
+            for _, _, name in left[: sum(ended for ended, _, _ in left) + _MOST_LOOKS]:
+                if not self._exceeds(limit, asked):
+                    break
+                try:
+                    read: BatchJob = yield Look(name)
+                except NotFound:  # deleted, or too new: nobody can say that nothing was billed
+                    continue
+                if worth(read) is Worth.NOTHING:
+                    del self.counted[name]
+            if self._exceeds(limit, asked):
+                return limit
         return None
 
     def _exceeds(self, limit: DayLimit, asked: float) -> bool:
         return self._sum(limit) + asked > limit.usd * (1 + _ROUNDING)
 
     def _sum(self, limit: DayLimit) -> float:
-        return self.paid + sum(cost.usd for cost in self._of(limit))
+        return self.paid + sum(cost.usd for _, cost in self._of(limit))
 
-    def _of(self, limit: DayLimit) -> list[StatedCost]:
-        return [cost for _, cost in self.counted.values() if limit.dag in ("", cost.dag)]
+    def _of(self, limit: DayLimit) -> list[tuple[BatchJob, StatedCost]]:
+        return [found for found in self.counted.values() if limit.dag in ("", found[1].dag)]
 
     def said(self, asked: float) -> SpentToday:
         """Return this for the manifest.

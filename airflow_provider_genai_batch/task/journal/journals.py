@@ -20,7 +20,7 @@ class Journals:
 
     Attributes:
         client: the client of the task's connection.
-        results_uri: where its rows land.
+        results_uri: the address beside which they are kept, see `RunSettings.journal_uri`.
         model: the model of the calls.
     """
 

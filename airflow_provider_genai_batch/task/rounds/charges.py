@@ -40,14 +40,10 @@ class RoundCharge:
     own: Sequence[Identity]
     state: AttemptState
     again: bool
-    reattach: bool = True
+    reattach: bool
     created: dict[str, float] = field(default_factory=dict)
     """The jobs that were created, by name, with the USD that each may cost."""
     _whole: Most | None = None
-
-    def of_job(self, number: int, name: Callable[[str], str], refuse: Callable[[], None]) -> JobCharge:
-        """Return what calculates the cost of one job; see `JobCharge`."""
-        return JobCharge(self, number, name, refuse)
 
     def whole(self) -> Most:
         """Return what the whole round may cost: by the pilot, if there was one, else as `max_cost` counts it."""

@@ -96,7 +96,7 @@ class RoundJobs:
         name, charge = identity.display_name(*words), None
         if self._charge is not None:
             stating = partial(identity.display_name, *words)
-            charge = self._charge.of_job(number, stating, self._refuse)
+            charge = JobCharge(self._charge, number, stating, self._refuse)
         if several and attempt.resumed:  # only a look shows which of them was refused
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 

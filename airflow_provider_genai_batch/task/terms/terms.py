@@ -30,7 +30,7 @@ class Terms:
     """How to keep the deadline of the rows; None: they have none."""
     late_limit: CostLimit | None
     """The cost limit at the prices of the model for the deadline."""
-    day: DayLimits | None = None
+    day: DayLimits | None
     """The limits of the day; None: there are none."""
 
     @classmethod
@@ -53,8 +53,6 @@ class Terms:
         if settings.max_cost is not None:
             limit = cost_limit(settings.max_cost, order)
             late = limit if ready is None else cost_limit(settings.max_cost, ready.order)
-        day = None
-        if settings.max_cost_per_day is not None or config.max_cost_per_day is not None:
-            check_listed(settings, config)
-            day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
+        check_listed(settings, config)
+        day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
         return cls(order, limit, ready, late, day)
