@@ -12,6 +12,8 @@ from pydantic_core import to_json
 
 TOGETHER = 64
 """Lines that are written together."""
+MOST_HELD = 64 * 1024
+"""The most characters and bytes that are held to be written together, unless a single line has more."""
 _encode = Encoder().encode_lines
 
 

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.requests.line_kind import parse
 from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.wire.keys import read_custom_id, read_key
+from airflow_provider_genai_batch.wire.lines.framing import line_feeds
 
 DIGEST_BYTES = 16
 _VERSION = 1
@@ -55,7 +56,7 @@ class RequestDigest:
             found = _read_lines(lines)
         except WRONG:
             found = []
-        if len(found) != len(lines) - len(lines.replace(b"\n", b"")):  # a quarter of the cost of `count`
+        if len(found) != line_feeds(lines):
             return [*map(self._of_odd, lines.split(b"\n")[:-1])]
         keys = [line.key for line in found]
         if self._marks or not all(keys):

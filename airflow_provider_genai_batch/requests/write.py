@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
-from airflow_provider_genai_batch.requests.frames import TOGETHER, Frames
+from airflow_provider_genai_batch.requests.frames import MOST_HELD, TOGETHER, Frames
 from airflow_provider_genai_batch.requests.vertex_importer import Importer, importable
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp, stamps
@@ -28,8 +28,6 @@ from airflow_provider_genai_batch.wire.prompts.embed import expand, takes_text_o
 
 _MARK = f"m{uuid4().hex}"
 """Stands for the strings that differ from line to line."""
-_MOST_TOGETHER = 64 * 1024
-"""The most characters of prompts that are held, unless a single prompt has more."""
 
 Check: TypeAlias = Callable[[Mapping[str, Any], str], object]
 """Takes a request, as written for the service, and its place; raises `RequestError` if it must not be sent."""
@@ -43,27 +41,23 @@ def request_lines(
     defaults: Any = None,
     *,
     max_bytes: int | None = None,
-    max_requests: int | None = None,
-    check: Check | None = None,
 ) -> Iterator[tuple[str | None, bytes]]:
     """Yield the key and the line of JSONL of each request; missing keys are stamped.
 
-    The key is None if the model takes none. `max_bytes` and `max_requests` replace the limits of one job. `check`
-    refuses requests that the service would accept; it does not see requests that differ from an earlier one in their
-    texts only.
+    The key is None if the model takes none. The other arguments are those of `RequestWriter`.
 
     Raises:
         RequestError: a request cannot be sent, two have the same key, or there are too many (``request 3``: the third).
         InputError: there are no requests.
     """
-    writer = RequestWriter(
-        backend, task, model, defaults, max_bytes=max_bytes, max_requests=max_requests, check=check
-    )
-    return writer.lines(items)
+    return RequestWriter(backend, task, model, defaults, max_bytes=max_bytes).lines(items)
 
 
 class RequestWriter:
-    """Writes requests as lines, one by one or many at a time; the arguments are those of `request_lines`.
+    """Writes requests as lines, one by one or many at a time.
+
+    `max_bytes` and `max_requests` replace the limits of one job. `check` refuses requests that the service would
+    accept; it does not see requests that differ from an earlier one in their texts only.
 
     Attributes:
         rows: requests so far.
@@ -104,7 +98,7 @@ class RequestWriter:
             if found is not None:
                 prompts.append(found)
                 size += len(found[1])
-                if len(prompts) == TOGETHER or size > _MOST_TOGETHER:
+                if len(prompts) == TOGETHER or size > MOST_HELD:
                     yield self._together(prompts)
                     prompts, size = [], 0
                 continue
@@ -186,7 +180,7 @@ def inline_entries(
 ) -> InlineEntries:
     """Return one entry of a Gemini create call for each request; missing keys are stamped.
 
-    `check` is that of `request_lines`.
+    `check` is that of `RequestWriter`.
 
     Raises:
         RequestError: a request cannot be sent, or two have the same key; ``request 3`` is the third.
@@ -199,8 +193,7 @@ def inline_entries(
     keys = [own if one.key is None else one.key for one, own in zip(requests, own_keys, strict=True)]
     entries = tuple(map(inline_entry, keys, requests))
     finder = DuplicateKeyFinder()
-    if keys and (twice := finder.add_all(keys, 1) or finder.twice()):
-        _refuse(twice)
+    _refuse(finder.add_all(keys, 1) or finder.twice())
     facts = finder.facts()
     return InlineEntries(entries, sum(map(eq, keys, own_keys)), facts["key_sum"])
 

@@ -33,8 +33,8 @@ def written(
     writer = TableWriter(Prompt(template), backend, task, model, **settings)
     blocks = [*writer.blocks(dict_rows(rows))]
     lines = b"".join(blocks).splitlines(keepends=True)
-    one_by_one = TableWriter(Prompt(template), backend, task, model, **settings).lines(rows)
-    assert lines == [line for _, line in one_by_one]
+    one_by_one = TableWriter(Prompt(template), backend, task, model, **settings)
+    assert lines == [*map(one_by_one.line, rows)]
     return lines
 
 

@@ -20,7 +20,7 @@ def test_every_number_of_a_digest_is_found_and_no_other(most_in_memory: int, row
     expected: defaultdict[bytes, list[int]] = defaultdict(list)
     with PackedMap(most_in_memory) as packed:
         for number, digest in enumerate(digests):
-            packed.add(digest, number)
+            packed.add_all([(digest, number)])
             expected[digest[:8]].append(number)
         for digest in [*digests[:300], *edges, *(chance.randbytes(16) for _ in range(300))]:
             assert packed.get(digest) == expected.get(digest[:8], [])

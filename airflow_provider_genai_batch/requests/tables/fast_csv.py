@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 
+from airflow_provider_genai_batch.wire.lines.framing import line_feeds
+
 _QUOTED = b"\0"
 """Stands for a quoted value."""
 _MOST_HELD = 4 * 1024 * 1024
@@ -50,8 +52,7 @@ class Halves:
 
     def _given(self, parts: list[bytes]) -> list[bytes]:
         self.lines += self._in_last
-        piece = b'"'.join(parts)
-        self._in_last = len(piece) - len(piece.replace(b"\n", b""))  # a quarter of the cost of `count`
+        self._in_last = line_feeds(b'"'.join(parts))
         return parts
 
     def rest(self) -> Iterator[bytes]:

@@ -8,15 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
-from airflow_provider_genai_batch.requests.frames import TOGETHER
+from airflow_provider_genai_batch.requests.frames import MOST_HELD, TOGETHER
 from airflow_provider_genai_batch.requests.line_kind import parse
 from airflow_provider_genai_batch.requests.tables.values import Row
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 _GZIP = b"\x1f\x8b"
 _PIECE = 1024 * 1024
-_MOST_TOGETHER = 64 * 1024
-"""The most characters and bytes of rows that are held, unless a single row has more."""
 
 
 def row_name(number: int, name: str) -> str:
@@ -41,7 +39,7 @@ def dict_rows(items: Iterable[Any]) -> Iterator[list[Row]]:
             )
         rows.append(item)
         size += sum(len(value) for value in item.values() if isinstance(value, (str, bytes)))
-        if len(rows) == TOGETHER or size > _MOST_TOGETHER:
+        if len(rows) == TOGETHER or size > MOST_HELD:
             yield rows
             rows, size = [], 0
     yield rows

@@ -74,13 +74,11 @@ class TableWriter:
         for rows in batches:
             for begin in range(0, len(rows), TOGETHER):
                 some = rows[begin : begin + TOGETHER]
-                yield self._together(some) or b"".join([line for _, line in map(self.line, some)])
-        self.end()
-
-    def lines(self, rows: Iterable[Row]) -> Iterator[tuple[str, bytes]]:
-        """Yield the key and the line of each row; see `blocks`."""
-        yield from map(self.line, rows)
-        self.end()
+                yield self._together(some) or b"".join(map(self.line, some))
+        if not self.rows:
+            msg = f"{self._name or 'src'} holds no rows: there is nothing to ask"
+            raise InputError(msg)
+        self._refuse(self.keys.twice())
 
     def _together(self, rows: Sequence[Row]) -> bytes | None:
         """Write rows; return None if one is not right and each must be checked by itself."""
@@ -107,8 +105,8 @@ class TableWriter:
         self._size += len(lines)
         return lines
 
-    def line(self, row: Row) -> tuple[str, bytes]:
-        """Write one row; return its key and its line."""
+    def line(self, row: Row) -> bytes:
+        """Write one row, and return its line."""
         self.rows += 1
         number, settings = self.rows, self._settings
         try:
@@ -121,14 +119,7 @@ class TableWriter:
             self._limits.check(number, self._size, "")
         except RequestError as error:
             raise error if error.where else error.at(row_name(number, self._name)) from error
-        return key, line
-
-    def end(self) -> None:
-        """Run the final checks after all rows are written."""
-        if not self.rows:
-            msg = f"{self._name or 'src'} holds no rows: there is nothing to ask"
-            raise InputError(msg)
-        self._refuse(self.keys.twice())
+        return line
 
     def _spelled(self, key: str) -> str:
         return spelled_key(key, self._backend, self._family)

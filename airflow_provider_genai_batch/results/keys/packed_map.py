@@ -66,10 +66,6 @@ class PackedMap:
                 with suppress(OSError):  # data that the disk had no room for is discarded like the rest
                     file.close()
 
-    def add(self, digest: bytes, number: int) -> None:
-        """Add a pair; not allowed after the first look-up."""
-        self.add_all([(digest, number)])
-
     def _spill(self, bucket: int) -> None:
         file, held = self._files[bucket], self._held[bucket]
         if file is None:

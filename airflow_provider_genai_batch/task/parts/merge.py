@@ -117,9 +117,8 @@ def _moved_by(before: int) -> Callable[[bytes], bytes]:
         if _SAME not in new or new == line:
             return new
         row = json.loads(new)
-        if isinstance(
-            row.get("same_as"), str
-        ):  # else these bytes belong to an answer, or to a column of the input
+        # Otherwise these bytes belong to an answer, or to a column of the input.
+        if isinstance(row.get("same_as"), str):
             row["same_as"] = _later(row["same_as"], before)
         return spell(row) + b"\n"
 

@@ -203,9 +203,8 @@ class TableSearch:
         """
         found: dict[TableName, bool] = {}
         for uri, by_hand in reversed(named(reuse, self.ask.result.uri, self.manifest, self.read_manifest)):
-            if not by_hand and not is_table(
-                uri
-            ):  # of the task's own results, only tables answer rows of a table
+            # Of the task's own results, only tables answer rows of a table.
+            if not by_hand and not is_table(uri):
                 continue
             refuse_no_table(uri)
             found.setdefault(read_table(uri, "reuse"), by_hand)

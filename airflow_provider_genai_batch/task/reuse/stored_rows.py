@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES
 from airflow_provider_genai_batch.results.read_back import columns_as_rows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.lines.framing import line_feeds
 
 _CHUNK = 128 * 1024
 _TOGETHER = 256
@@ -111,8 +112,7 @@ class _Lines:
         self.wanted = 0
         heads: Sequence[_Head | StoredRow] = _heads(data) if self._rows is None else self._rows
         self.count, self._heads = len(heads), heads
-        ends = len(data) - len(data.replace(b"\n", b""))  # a quarter of the cost of `count`
-        if self.count != ends + (not data.endswith(b"\n")):
+        if self.count != line_feeds(data) + (not data.endswith(b"\n")):
             msg = "rows and lines are not the same"
             raise ValueError(msg)
         self.asked = _digests([head.asked if head.status == "ok" else None for head in heads])

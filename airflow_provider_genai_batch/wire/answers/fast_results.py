@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.gemini import USUAL
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualRows, UsualTokens
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_indices
+from airflow_provider_genai_batch.wire.lines.framing import line_feeds
 
 
 class _Object(Struct, gc=False):
@@ -133,9 +134,9 @@ class UsualReader:
         if not self._mixed:
             try:
                 decoded = self._decoder.decode_lines(block)
-                lines = len(block) - len(block.replace(b"\n", b""))  # a quarter of the cost of `count`
                 # Fewer objects than lines: some lines are empty, or an object spans several lines.
-                if len(decoded) == lines and (self._cut_off_is_good or all(map(_is_whole, decoded))):
+                alike = len(decoded) == line_feeds(block)
+                if alike and (self._cut_off_is_good or all(map(_is_whole, decoded))):
                     return [self._rows(decoded)]
             except _UNUSUAL:
                 pass
