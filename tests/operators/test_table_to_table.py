@@ -168,18 +168,25 @@ class Died(Exception):
     """The worker is gone."""
 
 
-def test_a_worker_that_dies_behind_each_statement_asks_each_row_once(
-    vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+QUERIES = {
+    "DISTINCT genai_key": "check",
+    "genai_asked_": "look",
+    "AS alike": "counts",
+    "AS answered": "usage",
+    "same_as IS NOT": "unpaid",
+    "AS traffic": "tiers",
+}
+
+
+def die_behind_each_statement(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the worker die once behind each kind of statement; returns the kinds so far."""
     died: list[str] = []
-    before = statements(vertex)
 
     def mortal(act: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Queries, what: Any, *rest: Any) -> Any:
             answer = act(self, what, *rest)
-            marks = {"DISTINCT genai_key": "check", "AS alike": "counts", "AS answered": "usage"}
             kind = (
-                next(name for mark, name in marks.items() if mark in what)
+                next(name for mark, name in QUERIES.items() if mark in what)
                 if isinstance(what, str)
                 else what.job_id.split("_")[1]
             )
@@ -192,6 +199,13 @@ def test_a_worker_that_dies_behind_each_statement_asks_each_row_once(
 
     monkeypatch.setattr(Queries, "run", mortal(Queries.run))
     monkeypatch.setattr(Queries, "ask", mortal(Queries.ask))
+    return died
+
+
+def test_a_worker_that_dies_behind_each_statement_asks_each_row_once(
+    vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, died = statements(vertex), die_behind_each_statement(monkeypatch)
     ran = ask(texts, output_type=None, rename=None, retries=6)
     assert ran.state == "success", ran.errors
     assert died == ["inputs", "check", "requests", "result", "counts", "usage"]

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
-from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.checks import Check, drift, invalid_share, length, null_share, share
-from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import RowCounts
 from airflow_provider_genai_batch.results.gates import Gates
@@ -21,7 +20,9 @@ from airflow_provider_genai_batch.wire.tables.gates import TableGates
 from airflow_provider_genai_batch.wire.tables.sql import TableName
 from airflow_provider_genai_batch.wire.tables.types import columns_of
 from tests.operators.test_table_to_table import change
-from tests.task.test_table_reuse import ask, found, rerun
+from tests.task.test_table_reuse import ask, emulator_settings, found, rerun, table_of
+
+__all__ = ["emulator_settings"]
 
 ROWS = 30
 
@@ -70,19 +71,9 @@ COUNTED = [
 
 
 @pytest.fixture
-def emulator_settings() -> dict[str, Any]:
-    """Let jobs end at once."""
-    return {"lifecycle": Lifecycle.at_once()}
-
-
-@pytest.fixture
 def texts(vertex: Emulator) -> Iterator[str]:
     """Give a table with the columns id and text."""
-    name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
-    rows = [{"id": number, "text": f"text {number}"} for number in range(ROWS)]
-    vertex.bigquery.create_and_insert(name, [("id", "INTEGER"), ("text", "STRING")], rows)
-    yield name
-    assert vertex.bigquery.heal() == []
+    yield from table_of(vertex, {number: f"text {number}" for number in range(ROWS)})
 
 
 def review(draw: random.Random) -> dict[str, Any]:

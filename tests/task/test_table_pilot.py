@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -16,25 +14,17 @@ from airflow_provider_genai_batch.models.settings.pilot import Pilot
 from tests.operators.scenes import client
 from tests.operators.test_table_to_table import change, keys_asked
 from tests.task.plain_task import Deferred
-from tests.task.test_table_reuse import ask, counts, found, rerun
+from tests.task.test_table_reuse import ask, counts, emulator_settings, found, rerun, table_of
+
+__all__ = ["emulator_settings"]
 
 PILOT = Pilot(3, tier="batch")
 
 
 @pytest.fixture
-def emulator_settings() -> dict[str, Any]:
-    """Let jobs end at once."""
-    return {"lifecycle": Lifecycle.at_once()}
-
-
-@pytest.fixture
 def texts(vertex: Emulator) -> Iterator[str]:
     """Give a table of eight rows, of which two have one text."""
-    name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
-    rows = [{"id": number, "text": f"text {number % 7}"} for number in range(8)]
-    vertex.bigquery.create_and_insert(name, [("id", "INTEGER"), ("text", "STRING")], rows)
-    yield name
-    assert vertex.bigquery.heal() == []
+    yield from table_of(vertex, {number: f"text {number % 7}" for number in range(8)})
 
 
 def test_a_pilot_in_bigquery_counts_and_what_is_at_hand_is_not_in_it(vertex: Emulator, texts: str) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, PilotFailed
 from airflow_provider_genai_batch.models import Pilot
-from tests.operators.test_table_to_table import Died, keys_asked
+from tests.operators.test_table_to_table import die_behind_each_statement, keys_asked
 from tests.task.test_pilot import asked_at_once
+from tests.task.test_table_pilot import texts
 from tests.task.test_table_reuse import ask, counts, found, rerun
 
-ROWS = 8
+__all__ = ["texts"]
+
 TYPED: dict[str, Any] = {"output_type": "good BOOL, tags ARRAY<STRING>"}
 
 
@@ -45,16 +45,6 @@ def emulator_settings(model: Model) -> dict[str, Any]:
     return {"lifecycle": Lifecycle.at_once(), "answer": model}
 
 
-@pytest.fixture
-def texts(vertex: Emulator) -> Iterator[str]:
-    """Give a table of eight rows, of which two have one text."""
-    name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
-    rows = [{"id": number, "text": f"text {number % 7}"} for number in range(ROWS)]
-    vertex.bigquery.create_and_insert(name, [("id", "INTEGER"), ("text", "STRING")], rows)
-    yield name
-    assert vertex.bigquery.heal() == []
-
-
 def test_a_sample_is_asked_at_once_and_stands_in_the_table_beside_the_others(
     vertex: Emulator, texts: str
 ) -> None:
@@ -65,7 +55,7 @@ def test_a_sample_is_asked_at_once_and_stands_in_the_table_beside_the_others(
     assert len({*keys_asked(vertex)}) == 4
     assert {*Counter(keys_asked(vertex)).values()} == {1}
     rows = found(vertex, texts)
-    assert {number: row["tags"] for number, row in rows.items()} == {n: [f"{n % 7}"] for n in range(ROWS)}
+    assert {number: row["tags"] for number, row in rows.items()} == {n: [f"{n % 7}"] for n in range(8)}
     assert all(row["tokens"]["total"] and row["answered_at"] for row in rows.values())
     assert manifest["tiers"] == {"batch": 4, "standard": 3}
     bases = {one["basis"] for one in manifest["cost"]["models"]}
@@ -99,25 +89,9 @@ def test_a_broken_prompt_costs_the_pilot_alone_and_failed_rows_are_asked_again_i
 def test_a_worker_that_dies_behind_each_statement_pays_for_no_row_twice(
     vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died: list[str] = []
-
-    def mortal(act: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Queries, what: Any, *rest: Any) -> Any:
-            answer = act(self, what, *rest)
-            marks = {"AS traffic": "tiers", "AS answered": "usage"}
-            kinds = [kind for mark, kind in marks.items() if isinstance(what, str) and mark in what]
-            for kind in kinds if isinstance(what, str) else [what.job_id.split("_")[1]]:
-                if kind not in died:
-                    died.append(kind)
-                    raise Died(kind)
-            return answer
-
-        return call
-
-    monkeypatch.setattr(Queries, "run", mortal(Queries.run))
-    monkeypatch.setattr(Queries, "ask", mortal(Queries.ask))
-    manifest = ask(texts, tries=7, reuse=None, pilot=3)
-    assert died == ["inputs", "requests", "answers", "usage", "tiers", "result"]
+    died = die_behind_each_statement(monkeypatch)
+    manifest = ask(texts, tries=9, reuse=None, pilot=3)
+    assert died == ["inputs", "check", "requests", "answers", "usage", "tiers", "result", "counts"]
     assert counts(manifest) == {"total": 8, "ok": 8}
     assert (asked_at_once(vertex), len(vertex.jobs)) == (3, 1)
     assert {row["row_status"] for row in found(vertex, texts).values()} == {"ok"}

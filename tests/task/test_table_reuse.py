@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import uuid4
@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.port import Owner
 from tests.operators.scenes import MODEL, client
-from tests.operators.test_table_to_table import Died, change, insert, keys_asked
+from tests.operators.test_table_to_table import Died, change, die_behind_each_statement, insert, keys_asked
 from tests.task.plain_task import PlainTask, attempt
 
 
@@ -53,8 +53,13 @@ def emulator_settings() -> dict[str, Any]:
 @pytest.fixture
 def texts(vertex: Emulator) -> Iterator[str]:
     """Give a table with the columns id and text, of which two rows have one text."""
+    yield from table_of(vertex, TEXTS)
+
+
+def table_of(vertex: Emulator, texts: Mapping[int, str]) -> Iterator[str]:
+    """Give a table with the columns id and text."""
     name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
-    rows = [{"id": number, "text": text} for number, text in TEXTS.items()]
+    rows = [{"id": number, "text": text} for number, text in texts.items()]
     vertex.bigquery.create_and_insert(name, [("id", "INTEGER"), ("text", "STRING")], rows)
     yield name
     assert vertex.bigquery.heal() == []
@@ -157,25 +162,9 @@ def test_a_worker_that_dies_behind_each_statement_leaves_out_the_same_rows(
     before = found(vertex, texts)
     change(vertex, f"UPDATE `{texts}` SET text = 'other' WHERE id IN (2, 4)")
     vertex.script(JobScript(row_errors={"k4": 8}))
-    died: list[str] = []
-    marks = {"genai_asked_": "look", "AS alike": "counts", "AS answered": "usage", "same_as IS NOT": "unpaid"}
-
-    def mortal(act: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Queries, what: Any, *rest: Any) -> Any:
-            answer = act(self, what, *rest)
-            kinds = [kind for mark, kind in marks.items() if isinstance(what, str) and mark in what]
-            for kind in kinds if isinstance(what, str) else [what.job_id.split("_")[1]]:
-                if kind not in died:
-                    died.append(kind)
-                    raise Died(kind)
-            return answer
-
-        return call
-
-    monkeypatch.setattr(Queries, "run", mortal(Queries.run))
-    monkeypatch.setattr(Queries, "ask", mortal(Queries.ask))
-    manifest = ask(texts, tries=9, retry_failed_rows=1)
-    assert died == ["inputs", "asked", "look", "requests", "result", "counts", "usage", "unpaid"]
+    died = die_behind_each_statement(monkeypatch)
+    manifest = ask(texts, tries=10, retry_failed_rows=1)
+    assert died == ["inputs", "check", "asked", "look", "requests", "result", "counts", "usage", "unpaid"]
     # The table that is used again was replaced, with the row that failed, before the attempt that landed all.
     assert Counter(keys_asked(vertex)) == {"k1": 1, "k2": 2, "k3": 1, "k4": 3}
     assert len(vertex.jobs) == 3
