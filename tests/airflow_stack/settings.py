@@ -21,7 +21,7 @@ _QUICK = {
     # after a few seconds, so that a test of a recovery takes as long as the recovery.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-    # A turn of an idle scheduler takes 20 ms of CPU time, and there may be three Airflows at once.
+    # A turn of an idle scheduler takes 20 ms of CPU time, and there may be two Airflows at once.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     # A scheduler whose heartbeat is late takes itself for dead, and gives its own live tasks to other attempts.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
