@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from msgspec import Raw, Struct
 from msgspec.json import Decoder, Encoder
 
-from airflow_provider_genai_batch.wire.tables.statements import KEY
+from airflow_provider_genai_batch.wire.tables.answers import KEY
 
 _encoder = Encoder()
 _NULL = Raw(b"null")

@@ -15,8 +15,8 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields
+from airflow_provider_genai_batch.wire.tables.answers import Answers, counts, measured
 from airflow_provider_genai_batch.wire.tables.sql import read_table
-from airflow_provider_genai_batch.wire.tables.statements import Answers, counts, measured
 from tests.operators.scenes import client
 from tests.task.test_table_reuse import TEXTS, ask, emulator_settings, texts
 from tests.task.test_table_reuse import counts as counted

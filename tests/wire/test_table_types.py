@@ -21,8 +21,8 @@ from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.task.tables.typed import TypedTable
 from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
+from airflow_provider_genai_batch.wire.tables.answers import Answers
 from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, literal
-from airflow_provider_genai_batch.wire.tables.statements import Answers
 from airflow_provider_genai_batch.wire.tables.types import columns_of
 from tests.emulator.test_bigquery import client_of
 

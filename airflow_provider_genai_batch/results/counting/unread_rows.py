@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.results.counting.causes import as_cause, cause
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.answers.results import missing_row, read_fields
-from airflow_provider_genai_batch.wire.tables.statements import TOKENS
+from airflow_provider_genai_batch.wire.tables.answers import TOKENS
 
 
 def count_by_service(counter: RowCounter, jobs: Sequence[JobCounts]) -> None:

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.models import BatchDestination
 from airflow_provider_genai_batch.requests.tables.row_settings import read_names
 from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_rename
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
+from airflow_provider_genai_batch.wire.tables.answers import AT_HAND_COLUMNS, OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.gates import TableGates
 from airflow_provider_genai_batch.wire.tables.sql import (
     DatasetName,
@@ -21,7 +22,6 @@ from airflow_provider_genai_batch.wire.tables.sql import (
     read_dataset,
     read_table,
 )
-from airflow_provider_genai_batch.wire.tables.statements import AT_HAND_COLUMNS, OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes", "validate")

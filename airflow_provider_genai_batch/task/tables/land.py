@@ -22,18 +22,18 @@ from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
 from airflow_provider_genai_batch.task.tables.totals import shares_of, tiers_of
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
-from airflow_provider_genai_batch.wire.tables.at_hand import counts_unpaid
-from airflow_provider_genai_batch.wire.tables.sql import TableName, read_table
-from airflow_provider_genai_batch.wire.tables.statements import (
+from airflow_provider_genai_batch.wire.tables.answers import (
     KEY,
     TOKENS,
     KeptAtHand,
     Result,
     counts,
     measured,
-    options,
     usage,
 )
+from airflow_provider_genai_batch.wire.tables.at_hand import counts_unpaid
+from airflow_provider_genai_batch.wire.tables.sql import TableName, read_table
+from airflow_provider_genai_batch.wire.tables.statements import options
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient

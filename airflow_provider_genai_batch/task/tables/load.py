@@ -18,10 +18,11 @@ from airflow_provider_genai_batch.task.files.files import Draft, spool
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import DAYS, jobs_of
 from airflow_provider_genai_batch.task.tables.typed import TypedTable
+from airflow_provider_genai_batch.wire.tables.answers import KEY, TOKENS
 from airflow_provider_genai_batch.wire.tables.joined import Joined
 from airflow_provider_genai_batch.wire.tables.load import schema
 from airflow_provider_genai_batch.wire.tables.sql import TableName
-from airflow_provider_genai_batch.wire.tables.statements import KEY, TOKENS, options
+from airflow_provider_genai_batch.wire.tables.statements import options
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient

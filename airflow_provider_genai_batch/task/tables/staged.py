@@ -13,8 +13,9 @@ from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
+from airflow_provider_genai_batch.wire.tables.answers import Answers
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName, read_table
-from airflow_provider_genai_batch.wire.tables.statements import Answers, Requests, Slot, options
+from airflow_provider_genai_batch.wire.tables.statements import Requests, Slot, options
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
 from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
 from airflow_provider_genai_batch.results.counting.row_counter import UNKNOWN_TIER
 from airflow_provider_genai_batch.wire.answers.results import tier_of
+from airflow_provider_genai_batch.wire.tables.answers import TOKENS, Answers
 from airflow_provider_genai_batch.wire.tables.journaled import kept_of
-from airflow_provider_genai_batch.wire.tables.statements import TOKENS, Answers
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -23,7 +23,7 @@ def shares_of(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> di
     """Return the totals of each job, by its name.
 
     Args:
-        used: the rows of `wire.tables.statements.usage`.
+        used: the rows of `wire.tables.answers.usage`.
         jobs: the jobs; those without a table are left out.
     """
     named = [job.name for job in jobs if job.output.bigquery_table]

@@ -10,9 +10,9 @@ from pydantic_core import to_jsonable_python
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
+from airflow_provider_genai_batch.wire.tables.answers import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.load import OWN, conform
 from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, read_table
-from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 ANSWER = "answer"

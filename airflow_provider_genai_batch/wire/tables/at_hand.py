@@ -13,14 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from airflow_provider_genai_batch.wire.tables.answers import TOKENS
 from airflow_provider_genai_batch.wire.tables.fitting import fits_still
 from airflow_provider_genai_batch.wire.tables.sql import TableName, literal, name
-from airflow_provider_genai_batch.wire.tables.statements import (
-    AT_HAND_ASKS,
-    TOKENS,
-    Requests,
-    sums_of,
-)
+from airflow_provider_genai_batch.wire.tables.statements import AT_HAND_ASKS, Requests, sums_of
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 _VERSION = 1

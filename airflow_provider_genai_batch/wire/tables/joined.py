@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airflow_provider_genai_batch.wire.tables.answers import KEY
 from airflow_provider_genai_batch.wire.tables.sql import TableName, name
-from airflow_provider_genai_batch.wire.tables.statements import KEY
 
 
 @dataclass(frozen=True)

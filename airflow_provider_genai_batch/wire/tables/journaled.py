@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder, encode
 
 from airflow_provider_genai_batch.wire.keys import read_key
+from airflow_provider_genai_batch.wire.tables.answers import TRAFFIC, Answers
 from airflow_provider_genai_batch.wire.tables.sql import TableName
-from airflow_provider_genai_batch.wire.tables.statements import TRAFFIC, Answers
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 COLUMNS = (

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from math import isfinite
 from typing import Any
 
-from airflow_provider_genai_batch.wire.tables.statements import KEY, MISFIT, TOKENS
+from airflow_provider_genai_batch.wire.tables.answers import KEY, MISFIT, TOKENS
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 
 _LONG, _SAFE = 1 << 63, 1 << 53
