@@ -249,6 +249,13 @@ def test_a_claude_line_is_no_gemini_line(
         assert output(ended)[0]["status"].startswith("Bad Request: ")
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"1e999"])
+def test_what_is_no_number_of_json_fails_the_import(jobs: Vertex, put: Put, place: str, number: bytes):
+    line = json.dumps({**claude("a"), "note": "?"}).encode().replace(b'"?"', number)
+    ended = jobs.run(put(line + b"\n"), place, model=CLAUDE)
+    assert "Row 1: Error while reading data, error message: JSON parsing error" in ended["error"]["message"]
+
+
 def test_reserved_members_fail_the_import(jobs: Vertex, put: Put, place: str):
     ended = jobs.run(put([{**claude("a"), "status": ""}]), place, model=CLAUDE)
     assert "'status' is reserved" in ended["error"]["message"]

@@ -152,7 +152,11 @@ def test_the_column_is_right_wherever_the_field_stands(api: Gemini, text: str):
 
 
 @pytest.mark.parametrize(
-    "line", [b"{not json", b"[]", b'"text"', b"{}", b'{"request": 5}', b'{"request": NaN}', b"\xff"]
+    "line",
+    [
+        *(b"{not json", b"[]", b'"text"', b"{}", b'{"request": 5}', b'{"request": NaN}', b"\xff"),
+        b'{"request": {"contents": [], "generationConfig": {"temperature": 1e999}}}',
+    ],
 )
 def test_a_line_that_is_no_request_is_refused_too(api: Gemini, emulator: Emulator, line: bytes):
     body = {"batch": {"inputConfig": {"fileName": api.upload(lines(keyed(1)) + line)}}}

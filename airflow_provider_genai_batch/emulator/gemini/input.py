@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.columns import column
 from airflow_provider_genai_batch.emulator.jobs.spool import read_lines, write_lines
-from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps
+from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps, loads
 from airflow_provider_genai_batch.emulator.model.refused.fields import DEEP, TWICE, UNKNOWN, Problem, check
 from airflow_provider_genai_batch.emulator.model.refused.wording import MOST, shown, text, violations
 
@@ -138,7 +138,7 @@ def check_file(path: Path, kind: str) -> int:
 def _wrong_with(line: bytes, message: str) -> str:
     try:
         whole = line.decode()
-        row = _DECODER.decode(whole)
+        row = loads(whole)
     except json.JSONDecodeError as problem:
         return f"invalid JSON, near column {problem.colno}: {problem.msg}"
     except (ValueError, RecursionError) as problem:
@@ -166,14 +166,6 @@ def _said_of(problem: Problem) -> str:
     if opening and there[0] != opening:
         return f"unexpected character: '{there[0]}'; expected '{opening}'"
     return f"invalid value: {there}"
-
-
-def _no_number(text: str) -> None:
-    message = f"{text} is no JSON"
-    raise ValueError(message)
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def read_rows(path: Path) -> Iterator[InputRow]:

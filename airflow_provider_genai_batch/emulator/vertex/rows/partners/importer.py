@@ -5,11 +5,10 @@ How the service treats a line of another family is not known: here the job fails
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, loads
 from airflow_provider_genai_batch.emulator.vertex.rows.importer import ImportFailed
 
 _COLUMN = re.compile(r"\w+", re.ASCII)
@@ -37,7 +36,7 @@ class PartnerImporter:
         """
         self._row += 1
         try:
-            row = json.loads(line)
+            row = loads(line)
         except (ValueError, RecursionError) as problem:
             why = f"Error while reading data, error message: JSON parsing error: {problem}"
             raise ImportFailed(why, self._row) from problem
