@@ -179,6 +179,17 @@ def test_drift_is_the_largest_difference_of_shares_between_rows_of_today_and_reu
     assert (gates.found(RowCounts())[0].value, gates.found(RowCounts())[0].passed) == (None, True)
 
 
+def test_a_drift_takes_all_values_after_the_first_thousand_as_one() -> None:
+    gates = Gates([drift("label", within=0.6)])
+    asked: list[Any] = [
+        {"status": "ok", "text": json.dumps({"label": n}), "output": None} for n in range(2000)
+    ]
+    reused: list[Any] = [{**row, "reused_from": "it"} for row in asked[:1000]]
+    assert len([*gates.watch([*asked, *reused])]) == 3000
+    (found,) = gates.found(RowCounts(total=3000, ok=3000))
+    assert found.value == 0.5
+
+
 def test_a_night_whose_answers_drift_from_those_that_are_reused_fails(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
 ) -> None:

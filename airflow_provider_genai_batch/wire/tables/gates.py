@@ -1,7 +1,7 @@
 """SQL that counts what checks of all rows look at, in the table that the answers were written to.
 
-The numbers are those that `results.gates` counts over rows that pass the worker. What a typed column cannot tell, such
-as whether an array was null, is refused.
+The numbers are those that `results.gates` counts over rows that pass the worker, but for a drift each value counts by
+itself, however many there are. What a typed column cannot tell, such as whether an array was null, is refused.
 """
 
 # ruff: noqa: S608 - names are checked where they are read, and texts are literals
