@@ -192,10 +192,11 @@ def inline_entries(
     own_keys = stamps(0, len(requests))
     keys = [own if one.key is None else one.key for one, own in zip(requests, own_keys, strict=True)]
     entries = tuple(map(inline_entry, keys, requests))
-    finder = DuplicateKeyFinder()
+    stamped, finder = sum(map(eq, keys, own_keys)), DuplicateKeyFinder()
+    if stamped == len(keys):  # they differ
+        return InlineEntries(entries, stamped, None)
     _refuse(finder.add_all(keys, 1) or finder.twice())
-    facts = finder.facts()
-    return InlineEntries(entries, sum(map(eq, keys, own_keys)), facts["key_sum"])
+    return InlineEntries(entries, stamped, finder.facts()["key_sum"])
 
 
 class _Speller:

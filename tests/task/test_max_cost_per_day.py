@@ -29,9 +29,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import Identity, task_key
 from airflow_provider_genai_batch.models.jobs.stated_cost import stated_cost
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task.cost.today import check_listed
 from airflow_provider_genai_batch.task.port import Owner
-from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import run_dag
 from tests.nights.night import Night
@@ -271,7 +269,7 @@ UNCOUNTED: dict[str, dict[str, Any]] = {
     "online_below": {"online_below": 5},
     "retry_tier": {"retry_tier": "standard"},
     "pilot": {"pilot": 3},
-    "ready_by": {"ready_by": "06:00"},
+    "ready_by": {"ready_by": datetime(2026, 11, 29, 6, tzinfo=timezone.utc)},
     "fallbacks": {"fallbacks": ["flex"], "pending_timeout": 60},
 }
 
@@ -282,9 +280,10 @@ def test_immediate_calls_which_nobody_can_count_are_refused(day: Day, name: str,
     with pytest.raises(ConfigurationError, match=f"max_cost_per_day=5 cannot be checked: {name}="):
         GenAIBatchOperator(task_id="ask", model=MODEL, src=TEXTS, max_cost_per_day=5, **how)
     day.limit = 5.0
-    with day.client() as client, pytest.raises(ConfigurationError) as refused:
-        check_listed(RunSettings(conn_id="own", model=MODEL, source=lambda: TEXTS, **how), client.config)
-    assert f"of the connection 'own' cannot be checked: {name}=" in str(refused.value)
+    assert day.task("a", **how) is None
+    (refused,) = day.errors
+    assert isinstance(refused, ConfigurationError)
+    assert f"of the connection 'own' cannot be checked: {name}=" in str(refused)
     assert day.emulator.requests == []
 
 

@@ -47,17 +47,16 @@ class DayLimits:
     dag: str
 
     @classmethod
-    def of(cls, settings: RunSettings, config: ClientConfig, dag_id: str, order: Order) -> DayLimits | None:
-        """Return the limits; None: there are none.
+    def of(cls, settings: RunSettings, config: ClientConfig, dag_id: str, order: Order) -> DayLimits:
+        """Return the limits of the connection and of the task, at least one of which has one.
 
         Raises:
-            ConfigurationError: they cannot be checked, see `cost_limit`.
+            ConfigurationError: they cannot be checked, see `cost_limit`, or the task sends immediate calls.
         """
+        _check_listed(settings, config)
         dag = short_dag(dag_id)
         given = ((config.max_cost_per_day, ""), (settings.max_cost_per_day, dag))
         limits = tuple(DayLimit(usd, of) for usd, of in given if usd is not None)
-        if not limits:
-            return None
         return cls(limits, cost_limit(min(one.usd for one in limits), order, _NAME), dag)
 
     def whole(self, prepared: PreparedInput, became: str) -> Charge:
@@ -68,7 +67,7 @@ class DayLimits:
         )
 
 
-def check_listed(settings: RunSettings, config: ClientConfig) -> None:
+def _check_listed(settings: RunSettings, config: ClientConfig) -> None:
     """Refuse immediate calls through a connection with a limit.
 
     Raises:

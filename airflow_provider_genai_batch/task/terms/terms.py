@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.task.cost.limit import check_approval_priced, cost_limit
-from airflow_provider_genai_batch.task.cost.today import DayLimits, check_listed
+from airflow_provider_genai_batch.task.cost.today import DayLimits
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.terms.tiers import check_tiers
 
@@ -47,12 +47,12 @@ class Terms:
             check_tiers(settings, order, config.location)
         if settings.pilot is not None:
             check_approval_priced(settings.pilot, order)
-        ready = limit = late = None
+        ready = limit = late = day = None
         if settings.ready_by is not None:
             ready = ReadyPlan.of(settings.ready_by, order, config, shared.task.owner.times)
         if settings.max_cost is not None:
             limit = cost_limit(settings.max_cost, order)
             late = limit if ready is None else cost_limit(settings.max_cost, ready.order)
-        check_listed(settings, config)
-        day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
+        if config.max_cost_per_day is not None or settings.max_cost_per_day is not None:
+            day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
         return cls(order, limit, ready, late, day)
