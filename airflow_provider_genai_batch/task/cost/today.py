@@ -51,9 +51,8 @@ class DayLimits:
         """Return the limits of the connection and of the task, at least one of which has one.
 
         Raises:
-            ConfigurationError: they cannot be checked, see `cost_limit`, or the task sends immediate calls.
+            ConfigurationError: they cannot be checked, see `cost_limit`.
         """
-        _check_listed(settings, config)
         dag = short_dag(dag_id)
         given = ((config.max_cost_per_day, ""), (settings.max_cost_per_day, dag))
         limits = tuple(DayLimit(usd, of) for usd, of in given if usd is not None)
@@ -67,7 +66,7 @@ class DayLimits:
         )
 
 
-def _check_listed(settings: RunSettings, config: ClientConfig) -> None:
+def check_listed(settings: RunSettings, config: ClientConfig) -> None:
     """Refuse immediate calls through a connection with a limit.
 
     Raises:

@@ -79,8 +79,10 @@ class Way:
     @cached_property
     def day(self) -> DayLimits | None:
         """The limits of the day, of this fallback's connection too; None: there are none."""
-        shared = self.shared
-        return DayLimits.of(shared.settings, shared.client.config, shared.task.owner.dag_id, self.order)
+        settings, config = self.shared.settings, self.shared.client.config
+        if not settings.has_day_limit(config):
+            return None
+        return DayLimits.of(settings, config, self.shared.task.owner.dag_id, self.order)
 
     def check(self, own: Order) -> None:
         """Refuse a fallback whose requests could not be sent.

@@ -132,6 +132,10 @@ class RunSettings:
         unset = self.online_below is None and self.retry_tier is None and self.pilot is None
         return not (self.tier == _BATCH and unset)
 
+    def has_day_limit(self, connection: ClientConfig) -> bool:
+        """Whether the task or its connection limits what the jobs of a day may cost."""
+        return self.max_cost_per_day is not None or connection.max_cost_per_day is not None
+
     @property
     def file_uri(self) -> str | None:
         """Return `results_uri` if it is a file, beside which other files may be kept."""

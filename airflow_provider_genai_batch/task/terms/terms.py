@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.task.cost.limit import check_approval_priced, cost_limit
-from airflow_provider_genai_batch.task.cost.today import DayLimits
+from airflow_provider_genai_batch.task.cost.today import DayLimits, check_listed
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.terms.tiers import check_tiers
 
@@ -53,6 +53,7 @@ class Terms:
         if settings.max_cost is not None:
             limit = cost_limit(settings.max_cost, order)
             late = limit if ready is None else cost_limit(settings.max_cost, ready.order)
-        if config.max_cost_per_day is not None or settings.max_cost_per_day is not None:
+        if settings.has_day_limit(config):
+            check_listed(settings, config)
             day = DayLimits.of(settings, config, shared.task.owner.dag_id, order)
         return cls(order, limit, ready, late, day)
