@@ -72,9 +72,11 @@ class Async:
         return self.loop.run_until_complete(collect())
 
     def close(self) -> None:
-        self.loop.run_until_complete(self.client.close())
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
+        try:
+            self.loop.run_until_complete(self.client.close())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        finally:
+            self.loop.close()
 
 
 Connect = Callable[[ClientConfig], Any]

@@ -163,6 +163,12 @@ async def _first(trigger: Any) -> Any:
     return None
 
 
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(
+        *tasks, return_exceptions=True
+    )  # outside a coroutine, it makes a loop if there is no task
+
+
 def _clear(loop: asyncio.AbstractEventLoop) -> None:
     """Give back what a loop holds, whatever was under way."""
     loop.set_exception_handler(lambda *_: None)
@@ -170,7 +176,7 @@ def _clear(loop: asyncio.AbstractEventLoop) -> None:
     for task in tasks:
         task.cancel()
     with suppress(BaseException):
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(_ended(tasks))
     with suppress(BaseException):
         loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
