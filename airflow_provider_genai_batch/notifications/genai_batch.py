@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.notifier import BaseNotifier
 
 from airflow_provider_genai_batch.operators.outcome import FAILED_MANIFEST
+from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -38,9 +39,8 @@ class GenAIBatchNotifier(BaseNotifier):
 def message(context: Context) -> str:
     """Return the text about the task in a callback's context. It contains no prompts and no answers."""
     ti, error = context["ti"], context.get("exception")
-    manifest = _manifest(ti, error)
-    ended = getattr(ti, "state", None) or "success"
-    state = f"failed: {type(error).__name__}" if error else getattr(ended, "value", ended)
+    state = _state(ti, error)
+    manifest = _manifest(ti, error, state)
     lines = [f"{ti.dag_id}.{ti.task_id} ({ti.run_id}, try {ti.try_number}) {state}"]
     if manifest.get("counts"):
         counts = {name: number for name, number in manifest["counts"].items() if number}
@@ -59,9 +59,25 @@ def message(context: Context) -> str:
     return "\n".join(lines)
 
 
-def _manifest(ti: Any, error: Any) -> Mapping[str, Any]:
+def _state(ti: Any, error: Any) -> str:
+    """Return how the attempt ended.
+
+    If the process of a task died, Airflow calls back elsewhere: Airflow 3 gives neither an error nor a state there, and
+    Airflow 2 a text in place of the error.
+    """
+    if isinstance(error, BaseException):
+        return f"failed: {type(error).__name__}"
+    if error:
+        return f"failed: {printable(str(error))}"
+    ended = getattr(ti, "state", None)
+    return (
+        "failed: its process ended without an error" if ended is None else str(getattr(ended, "value", ended))
+    )
+
+
+def _manifest(ti: Any, error: Any, state: str) -> Mapping[str, Any]:
     known = getattr(error, "manifest", None)
     if known is None:
-        key = FAILED_MANIFEST if error else "return_value"
+        key = "return_value" if state == "success" else FAILED_MANIFEST
         known = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
     return known if isinstance(known, Mapping) else {}

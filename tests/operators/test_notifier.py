@@ -62,3 +62,37 @@ def test_a_success_is_told_from_its_manifest(gemini: Emulator) -> None:
     (text,) = sent
     assert "success" in text.splitlines()[0]
     assert "Rows: " in text
+
+
+def test_a_task_whose_process_died_is_not_told_as_a_success(gemini: Emulator) -> None:
+    runner = pytest.importorskip(
+        "airflow.sdk.execution_time.task_runner", reason="Airflow 3 calls back like this"
+    )
+    sent: list[str] = []
+
+    @task
+    def call_back(ti: Any = None) -> None:
+        # As Airflow's DAG processor does: without an error and without a state.
+        given = {
+            name: getattr(ti, name)
+            for name in ("id", "task_id", "dag_id", "run_id", "try_number", "map_index")
+        }
+        died = runner.RuntimeTaskInstance.model_construct(**given, task=ti.task)
+        GenAIBatchNotifier(sent.append).notify({"ti": died})
+
+    ran = run_dag(call_back)
+    assert ran.state == "success", ran.errors
+    (text,) = sent
+    assert "failed: its process ended without an error" in text.splitlines()[0]
+
+
+def test_airflows_own_text_stands_for_an_error(gemini: Emulator) -> None:
+    sent: list[str] = []
+
+    @task
+    def call_back(ti: Any = None) -> None:
+        GenAIBatchNotifier(sent.append).notify({"ti": ti, "exception": "No heartbeat"})
+
+    ran = run_dag(call_back)
+    assert ran.state == "success", ran.errors
+    assert "failed: No heartbeat" in sent[0].splitlines()[0]
