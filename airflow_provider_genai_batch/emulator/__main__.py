@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import shlex
 import signal
@@ -19,7 +20,10 @@ except ModuleNotFoundError as error:
     sys.exit(f"The emulator needs: pip install 'airflow-provider-genai-batch[emulator]' ({error})")
 
 from airflow_provider_genai_batch.emulator.credentials.oauth import PROJECT
+from airflow_provider_genai_batch.emulator.processes.child import ChildFailedError
 from airflow_provider_genai_batch.emulator.processes.loopback import LoopbackServer, NotInstalled
+
+_PORTS = 65536
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m airflow_provider_genai_batch.emulator", description=__doc__
     )
-    result.add_argument("--host", default="127.0.0.1")
-    result.add_argument("--port", type=int, default=8765, help="0 picks a free one")
+    result.add_argument("--host", default="127.0.0.1", help="address to serve at (default: %(default)s)")
+    result.add_argument("--port", type=_port, default=8765, help="0 picks a free one (default: %(default)s)")
     result.add_argument("--directory", type=Path, help="keep state here, so that it survives a restart")
     result.add_argument("--pending", type=float, help="seconds a job waits")
     result.add_argument("--running", type=float, help="seconds a job runs")
@@ -38,9 +42,16 @@ def parser() -> argparse.ArgumentParser:
         "--no-storage", action="store_true", help="without Cloud Storage; Vertex jobs need it"
     )
     result.add_argument("--no-bigquery", action="store_true", help="without BigQuery")
-    result.add_argument("--storage-port", type=int, default=0)
-    result.add_argument("--bigquery-port", type=int, default=0)
+    result.add_argument("--storage-port", type=_port, default=0, help="0 picks a free one")
+    result.add_argument("--bigquery-port", type=_port, default=0, help="0 picks a free one")
     return result
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < _PORTS):
+        msg = f"{text} is not a port: give a number from 0 to {_PORTS - 1}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def lifecycle(options: argparse.Namespace) -> Lifecycle:
@@ -102,6 +113,31 @@ def google_cloud(emulator: Emulator) -> dict[str, Any]:
     return {"conn_type": "google_cloud_platform", "extra": extra}
 
 
+def started(options: argparse.Namespace, stack: ExitStack) -> Emulator:
+    """Start the emulator and its stand-ins, which stop with the stack."""
+    jobs = lifecycle(options)
+    storage, bigquery = stand_ins(options, stack)
+    emulator = Emulator(
+        port=options.port,
+        host=options.host,
+        directory=options.directory,
+        lifecycle=jobs,
+        storage=storage,
+        bigquery=bigquery,
+    ).start()
+    stack.callback(emulator.stop)
+    return emulator
+
+
+def _why(error: Exception, options: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {options.port} is in use, perhaps by an emulator that still runs. Stop that one, or give another "
+            "--port."
+        )
+    return f"The emulator cannot start: {error}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     options = parser().parse_args(arguments)
@@ -109,16 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        storage, bigquery = stand_ins(options, stack)
-        emulator = Emulator(
-            port=options.port,
-            host=options.host,
-            directory=options.directory,
-            lifecycle=lifecycle(options),
-            storage=storage,
-            bigquery=bigquery,
-        ).start()
-        stack.callback(emulator.stop)
+        try:
+            emulator = started(options, stack)
+        except (ChildFailedError, OSError, ValueError) as error:
+            sys.exit(_why(error, options))
         print(explain(emulator), flush=True)  # noqa: T201 - the way a command line answers
         stop.wait()
     return 0
