@@ -31,8 +31,8 @@ from airflow_provider_genai_batch.task.files.files import local_path, read_chunk
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.settings.order import read_order
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.catalog.matrix import kind_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 
 _SHOWN = 80
 """The most characters of an answer in a table."""
@@ -116,9 +116,10 @@ def rows_(args: Namespace) -> None:
 def check_(args: Namespace) -> None:
     """Read a file of requests as the operator does, and print what the operator would do with it."""
     if args.backend and local_path(args.file) is not None:
-        verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend))))
+        verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend), args.model)))
     else:
         with _client(args) as client:
+            _check_backend(args, client.config.backend)
             verdict = _checked(args, client)
     _print([verdict], args.output)
 
@@ -154,7 +155,7 @@ def _named(text: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))  # python -m does this by itself, but the airflow command does not
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         msg = f"--output-type {text} cannot be imported ({error}). Give it as module:Name."
         raise InputError(msg) from error
     finally:
@@ -175,9 +176,22 @@ def _json(value: Any) -> str:
     return text if printable(text, len(text)) == text else json.dumps(value)
 
 
-def _nobody(backend: Backend) -> ClientConfig:
-    """Return settings of a client that reads a local file and calls no service."""
-    return ClientConfig(backend, api_key="none", project="none", staging_uri="gs://none/")
+def _check_backend(args: Namespace, backend: Backend) -> None:
+    """Refuse a service that is not the one of the connection through which the file is read."""
+    if args.backend in (None, backend.value):
+        return
+    msg = (
+        f"--backend is {args.backend}, but {args.file} is read through the connection {args.conn_id}, whose service is "
+        f"{backend.value}: give another --conn-id, or leave --backend out."
+    )
+    raise InputError(msg)
+
+
+def _nobody(backend: Backend, model: str) -> ClientConfig:
+    """Return settings of a client that reads a local file and calls no service, with a location that runs the model."""
+    places = kind_of(read_model(model, backend)).places
+    location = "global" if places["global"].allowed else "us-central1"
+    return ClientConfig(backend, api_key="none", project="none", location=location, staging_uri="gs://none/")
 
 
 def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
@@ -186,11 +200,15 @@ def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
 
 
 def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
-    backend = client.config.backend
-    model = read_model(args.model, backend)
+    order = read_order(client.config, model=args.model, src=args.file)
+    if order.source.file_name or order.source.bigquery_uri:
+        msg = f"Only the service reads {args.file}, so its requests cannot be checked here."
+        raise InputError(msg)
     # A task splits what is too much for one job.
     most = sys.maxsize
-    check = Preflight(backend, task_of(model), model, name=args.file, max_bytes=most, max_requests=most)
+    check = Preflight(
+        order.backend, order.task, order.model, name=args.file, max_bytes=most, max_requests=most
+    )
     for _ in check.blocks(read_chunks(args.file, client)):
         pass
     sent = "as it is" if check.unchanged else "with changes"

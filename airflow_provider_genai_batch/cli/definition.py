@@ -136,7 +136,7 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
                     _arg(
                         "--backend",
-                        help="the service; if given, a local file is checked without a connection",
+                        help="the service, for a local file: it is then checked without a connection",
                         choices=("gemini", "vertex"),
                     ),
                     _CONN_ID,

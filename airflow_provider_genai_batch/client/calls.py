@@ -311,12 +311,12 @@ class Calls:
 
 
 def _wrong_name(name: str, service: str, example: str) -> str:
-    return f"{name!r} is not a job of {service}, which are named like {example}; does the connection fit the job?"
+    return f"{name!r} is no name of a job of {service}, such as {example}. Does the connection fit the job?"
 
 
 def _file_name(name: str) -> str:
     if not _FILE_NAME.fullmatch(name):
-        msg = f"{name!r} is not a file of the Files API, which are named like files/abc123."
+        msg = f"{name!r} is no name of a file of the Files API, such as files/abc123."
         raise InputError(msg)
     return name
 

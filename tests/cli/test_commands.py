@@ -261,6 +261,50 @@ def test_a_file_is_checked_for_the_service_of_the_connection(
     assert "gemini" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("model", ["text-embedding-005", "claude-sonnet-4-5", "gemini-3-pro-preview"])
+def test_without_a_connection_no_location_is_in_the_way_of_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("id,text\n1,I like it.\n")
+    main(["check", str(file), "--backend", "vertex", "--model", model, "--prompt", "{text}", "-o", "json"])
+    assert json.loads(capsys.readouterr().out)[0]["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("/data/in.csv", "is a table, not requests: give prompt"),
+        ("gs://bucket/in.jsonl", "The Gemini Developer API cannot read gs://bucket/in.jsonl"),
+        ("bq://project.dataset.table", "The Gemini Developer API cannot read bq://project.dataset.table"),
+        ("files/abc", "Only the service reads files/abc"),
+        ("https://somewhere/in.jsonl", "which is not supported"),
+    ],
+)
+def test_what_the_operator_refuses_to_read_is_refused_by_the_check(
+    gemini: Emulator, file: str, words: str
+) -> None:
+    with pytest.raises(SystemExit, match=words):
+        main(["check", file])
+
+
+def test_a_service_that_is_not_the_one_of_the_connection_is_refused(gemini: Emulator) -> None:
+    with pytest.raises(
+        SystemExit, match="genai_batch_default, whose service is gemini: give another --conn-id"
+    ):
+        main(["check", "gs://bucket/in.jsonl", "--backend", "vertex"])
+
+
+@pytest.mark.parametrize("name", ["..x:Y", "x", "json:Missing", ":Y"])
+def test_a_type_that_cannot_be_imported_is_named(gemini: Emulator, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    with pytest.raises(
+        SystemExit, match=rf"--output-type {name} cannot be imported .*Give it as module:Name"
+    ):
+        main(["estimate", str(file), "--output-type", name])
+
+
 def test_trouble_is_one_line_and_a_status(gemini: Emulator) -> None:
     said = call(PYTHON, "show", "batches/nobody", status=1)
     assert said.splitlines()[-1].startswith("NotFound: ")

@@ -107,8 +107,8 @@ def cannot_plan(source: BatchSource) -> ConfigurationError:
     """Return the refusal of a plan for requests that only the service reads."""
     where = source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "the input"
     msg = (
-        f"Only the service reads {where}, so it cannot be planned here. Nothing was sent. Give the "
-        "requests as a list, a file, or gs:// objects that the connection may read, or leave plan_only out."
+        f"Only the service reads {where}, so it cannot be planned here. Nothing was sent. For a plan, give the "
+        "requests as a list, a file, or gs:// objects that the connection may read."
     )
     return ConfigurationError(msg)
 
