@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.wire.lines.beside import FOREIGN
 from airflow_provider_genai_batch.wire.prompts.content import is_prompt
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 from airflow_provider_genai_batch.wire.spelling import camel
+from airflow_provider_genai_batch.wire.values import snake
 
 _MESSAGES = {Task.GENERATE: "GenerateContentRequest", Task.EMBED: "EmbedContentRequest"}
 JSON_SPACE = b" \t\r\n"
@@ -76,7 +77,7 @@ def check_shape(row: dict[str, Any], task: Task) -> None:
 
 
 def says(given: Any, spelled: Any, task: Task) -> bool:
-    """Whether a request in a line already equals its spelled form, except for the case of names and for null fields.
+    """Whether a request in a line already equals its spelled form, except for snake_case names and for null fields.
 
     Args:
         given: the request in the line.
@@ -92,19 +93,21 @@ def _says(given: Any, spelled: Any, kind: str) -> bool:
         others: dict[str, Any] | None = None
         left = len(spelled)
         for name, value in given.items():
+            spelling = camel(name)
             if name in spelled:
                 other = spelled[name]
-            elif value is None:
-                if kinds is not None and camel(name) not in kinds:
-                    return False
-                continue
             else:
+                if name not in (spelling, snake(spelling)):  # the services know these two, and not top_P
+                    return False
                 if others is None:
                     others = {camel(one): inner for one, inner in spelled.items()}
-                if (spelling := camel(name)) not in others:
+                if spelling in others:
+                    other = others[spelling]
+                elif value is None and (kinds is None or spelling in kinds):
+                    continue
+                else:
                     return False
-                other = others[spelling]
-            if not _says(value, other, "" if kinds is None else kinds.get(camel(name), "").strip("[]")):
+            if not _says(value, other, "" if kinds is None else kinds.get(spelling, "").strip("[]")):
                 return False
             left -= 1
         return not left

@@ -196,7 +196,7 @@ class Preflight:
         row = parse(text)
         if b"\r" in line:  # between tokens; not every line reader treats it as a space
             text, line = text.replace(b"\r", b""), line.replace(b"\r", b"")
-        if self._bare_texts and self._defaults is None and row.keys() == {"content"}:
+        if self._bare_texts and self._defaults is None and _is_bare_text(row):
             asked = WireRequest(None, row)
             check_text(row["content"], self._model)
         else:
@@ -276,6 +276,11 @@ class Preflight:
 
     def _same_key(self, earlier: int, later: int) -> RequestError:
         return same_key(self._place(earlier), self._where(later))
+
+
+def _is_bare_text(row: dict[str, Any]) -> bool:
+    """Whether a line has the form of models for texts only; its text may still be of a wrong kind."""
+    return row.keys() == {"content"} and not isinstance(row["content"], (dict, list))
 
 
 def _written(row: dict[str, Any]) -> bytes:

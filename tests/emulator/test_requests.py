@@ -255,6 +255,14 @@ def test_parameters_of_functions_go_by_the_same_rules(api: Gemini):
     )
 
 
+@pytest.mark.parametrize("declared", [{"description": "adds"}, {"name": ""}])
+def test_a_function_without_a_name_fails_its_row(api: Gemini, declared: dict[str, Any]):
+    request = question("hi", tools=[{"functionDeclarations": [declared]}])
+    (row,) = api.rows(api.ended(create_file(api, {"request": request}).json()["name"]))
+    assert row["error"]["code"] == 3
+    assert "tools[0].function_declarations[0].name" in row["error"]["message"]
+
+
 def test_addresses_and_caches_of_the_other_service_fail_their_rows(
     api: Gemini, jobs: Vertex, put: Put, place: str, output: Output
 ):

@@ -46,6 +46,7 @@ _REFUSED = [
     ("schema_type_underscore", _BOTH, "type_", ""),
     ("embed_unknown_field", _BOTH, "taskTypo", "Did you mean taskType"),
     ("seed_of_33_bits", _BOTH, "generationConfig.seed is a number of more than 32 bits", "Write one from"),
+    ("embed_both_spellings", _BOTH, "taskType is given twice", "Keep one"),
     ("embed_no_parts", _BOTH, "content has no parts", "Give at least one part"),
     ("content_in_a_list", _BOTH, "is a Content, and a part is due", "Take it out of the inner list"),
     ("response_of_the_user", (VERTEX,), "'response' is one of Vertex AI's output", "Rename it"),

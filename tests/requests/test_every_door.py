@@ -126,6 +126,37 @@ def test_a_name_that_the_service_does_not_know_is_not_sent_with_null_either(
     assert row == wanted
 
 
+@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"generationConfig": {"top_P": 0.5}',
+        '"generation_Config": {"topP": 0.5}',
+        '"generationConfig": {"topP": 0.5, "top_K": null}',
+        '"generationConfig": {"topP": 0.5}, "generation_config": null',
+        '"generation_config": null, "generationConfig": {"topP": 0.5}',
+        '"generationConfig": {"topP": 0.5, "top_p": null}',
+    ],
+)
+def test_a_field_is_sent_once_and_in_a_spelling_that_the_services_know(
+    fields: str, backend: Backend, door: Door, tmp_path: Path
+) -> None:
+    given, clean = (
+        f'{{"key": "a", "request": {{"contents": [{json.dumps(TURN)}], {written}}}}}'
+        for written in (fields, '"generationConfig": {"topP": 0.5}')
+    )
+    ((row,), (wanted,)) = (door([line], backend, FLASH, None, tmp_path) for line in (given, clean))
+    assert row == wanted
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("content", ["Good or bad?", TURN, [TURN], {"text": "Good or bad?"}])
+def test_a_model_for_texts_only_gets_the_text_of_a_content(door: Door, content: Any, tmp_path: Path) -> None:
+    given = [json.dumps({"content": content})]
+    assert door(given, VERTEX, "text-embedding-005", None, tmp_path) == [{"content": "Good or bad?"}]
+
+
 @pytest.mark.parametrize("with_defaults", [False, True])
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("case", BESIDE)

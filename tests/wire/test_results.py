@@ -165,6 +165,15 @@ def test_a_status_that_is_an_object_is_an_error(
         assert (row.error.code, row.error.status, row.error.message) == error
 
 
+@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("place", ["error", "status"])
+def test_an_error_in_an_error_keeps_its_code_and_message(place: str, backend: Backend) -> None:
+    row = read_row({"key": "a", place: {"error": {"code": 3, "message": "no such field"}}}, backend)
+    assert row.status is RowStatus.ERROR
+    assert row.error is not None
+    assert (row.error.code, row.error.message) == (3, "no such field")
+
+
 @pytest.mark.parametrize("said", [{}, {"code": 0}, {"details": []}])
 def test_a_status_that_says_ok_is_none(said: dict[str, Any]) -> None:
     row = read_row({"key": "a", "status": said, "response": ANSWER}, GEMINI)

@@ -182,7 +182,7 @@ def _refused(line: Mapping[str, Any], key: str | None, error: dict[str, Any]) ->
 def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     error = line.get("error")
     if isinstance(error, dict) and error:
-        return _read_error(error, "")
+        return _read_error(mapping(error.get("error")) or error, "")
     if isinstance(error, str) and error:
         return row_error(error)
     status = line.get("status")

@@ -84,7 +84,10 @@ def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model
 def expand(items: Iterable[Any]) -> Iterator[Any]:
     """Yield single requests: an ``EmbedContentBatch`` of the SDK with several contents becomes several requests."""
     for item in items:
-        fields = fields_of(item)
+        try:
+            fields = fields_of(item)
+        except RequestError:  # raised again, with its place, when the request is written
+            fields = None
         several = fields.get("contents") if fields else None
         if not isinstance(several, (list, tuple)) or (fields and "key" in fields):
             yield item

@@ -92,6 +92,8 @@ def _schema_problems(request: JsonObject, backend: str) -> Iterator[str]:
     for at, tool in enumerate(_as_list(request.get("tools") or [])):
         for place, one in enumerate(_as_list(field(tool, "functionDeclarations") or [])):
             where = f"tools[{at}].function_declarations[{place}]"
+            if not one.get("name"):
+                yield f"{where}.name: [FIELD_INVALID] Invalid function name."
             yield from schema_problems(one.get("parameters"), f"{where}.parameters", backend)
             yield from schema_problems(one.get("response"), f"{where}.response", backend)
 
