@@ -140,7 +140,7 @@ class TaskAttempt:
             if rest is None:
                 whole = RoundStart(identity, prepared, prepared, attempt, state)
                 asked = (self._input, self._settlement, self._outcome)
-                done = land_all_at_hand(self._client, terms.order, *asked, whole)
+                done = land_all_at_hand(terms.order, *asked, whole)
             else:
                 tier = first_tier(settings, rest.requests) if settings.may_ask_at_once else Tier.BATCH
                 state.tier = tier.value

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.flows.outcome.settle import Done
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.task.journal.journals import Journals
-from airflow_provider_genai_batch.task.rounds.no_job import LAST_ROUND
 from airflow_provider_genai_batch.task.state import Checkpoint
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.attempt_input import AttemptInput
     from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome
     from airflow_provider_genai_batch.task.rounds.start import RoundStart
@@ -25,7 +22,6 @@ log = logging.getLogger(__name__)
 
 
 def land_all_at_hand(
-    client: GenAIBatchClient,
     order: Order,
     asked: AttemptInput,
     settlement: Settlement,
@@ -38,18 +34,16 @@ def land_all_at_hand(
     paid, as long as their rows can be read.
 
     Args:
-        client: the client of the task's connection.
         order: the job's parameters.
         asked: the input, with the existing answers.
         settlement: lands rows.
         outcome: finds the jobs of an earlier attempt, and settles with them.
         here: the whole input, and what is known of the attempt.
     """
-    uri = asked.search and asked.search.results_uri
     if asked.found_anew and here.attempt.look_first and here.attempt.reattach:
         strays = outcome.strays(here.identity, here.facts, here.state)
         found = strays.look()
-        journaled = Journals(client, uri, order.model).since(here.identity, range(LAST_ROUND)) if uri else []
+        journaled = outcome.immediate_calls(here.identity, order)
         begun = Checkpoint(here.state, [job.name for job in journaled], here.facts, here.identity.fingerprint)
         settle = partial(settlement.settle, prepared=here.whole)
         try:

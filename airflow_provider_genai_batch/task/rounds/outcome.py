@@ -15,10 +15,11 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.outcome.settle import TOO_FEW_ROWS, AskAgain, Outcome
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, Identity
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.pilot.judge import judge
 from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
 from airflow_provider_genai_batch.task.rounds.stray_jobs import StrayJobs
@@ -28,6 +29,7 @@ from airflow_provider_genai_batch.task.waiting import Waiting
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import BatchJob
+    from airflow_provider_genai_batch.task.settings.order import Order
 
 from airflow_provider_genai_batch.task.rounds.next_round import NextRound
 from airflow_provider_genai_batch.task.shared import Shared
@@ -121,6 +123,13 @@ class RoundOutcome:
         if self._ways is not None and state.fallback:
             shared = self._ways.of(state.fallback).shared
         return StrayJobs(shared, identity, facts, state, wait)
+
+    def immediate_calls(self, identity: Identity, order: Order) -> list[BatchJob]:
+        """Return the immediate calls of earlier attempts for requests of this input, as ended jobs."""
+        uri = self._shared.settings.file_uri
+        if uri is None:
+            return []
+        return Journals(self._shared.client, uri, order.model).since(identity, range(FALLBACK_ROUNDS))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Ou
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.jobs.identity import round_of
 from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.models.settings.approval import Approved
 from airflow_provider_genai_batch.models.tier import Tier
@@ -116,12 +117,17 @@ class Rounds:
         facts = InputFacts.of(here.whole)
         strays = self._outcome.strays(here.identity, facts, here.state)
         found = strays.look()
-        if not found or self._round(here.state).comes_to(found.jobs, here):
+        # With a deadline, the rounds find them: another model may have answered them.
+        at_once = [] if self._terms.ready else self._outcome.immediate_calls(here.identity, self._terms.order)
+        jobs = [*found.jobs, *at_once]
+        # A pilot was judged, and approved, if the requests after it were submitted.
+        judged = not here.state.pilot or any(round_of(job.display_name) for job in jobs)
+        if not jobs or not judged or self._round(here.state).comes_to(jobs, here):
             return here
-        names = ", ".join(job.name for job in found.jobs)
+        names = ", ".join(job.name for job in jobs)
         log.warning("%s had other requests of this input than the ones now left; its rows count.", names)
-        here.state.pilot = 0  # the pilot was judged before those jobs were created
-        begun = Checkpoint(here.state, [], facts, here.identity.fingerprint)
+        here.state.pilot = 0
+        begun = Checkpoint(here.state, [job.name for job in at_once], facts, here.identity.fingerprint)
         settle = partial(self._settlement.settle, prepared=here.whole)
         outcome = strays.settled(*strays.joined(begun, found), settle)
         if isinstance(outcome, Done):
