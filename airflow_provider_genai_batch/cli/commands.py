@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import wraps
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -55,10 +56,20 @@ def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None
     return run
 
 
-def _client(args: Namespace) -> GenAIBatchClient:
-    # Airflow 3.1 logs to standard output, but other programs read the command's answer there.
+@contextmanager
+def _client(args: Namespace) -> Iterator[GenAIBatchClient]:
+    with _logs_apart(), GenAIBatchHook(args.conn_id).get_conn() as client:
+        yield client
+
+
+@contextmanager
+def _logs_apart() -> Iterator[None]:
+    """Send what Airflow logs on standard output to the error stream, because other programs read the answer there."""
+    handlers = [each for each in logging.getLogger().handlers if getattr(each, "stream", None) is sys.stdout]
+    for handler in handlers:
+        cast("logging.StreamHandler[Any]", handler).setStream(sys.stderr)
     with redirect_stdout(sys.stderr):
-        return GenAIBatchHook(args.conn_id).get_conn()
+        yield
 
 
 @_command
@@ -92,6 +103,7 @@ def cancel_(args: Namespace) -> None:
 @_command
 def rows_(args: Namespace) -> None:
     """Print the rows of an ended job while they are read."""
+    answer = sys.stdout
     with _client(args) as client:
         job = client.get(args.job)
         if not job.done:
@@ -105,18 +117,20 @@ def rows_(args: Namespace) -> None:
             print(f"Job {job.name} ended as {job.state.value} and has no rows{why}.", file=sys.stderr)  # noqa: T201
             return
         found = islice(_with_status(chain([first], rows), args.status), args.limit)
-        if args.output == "json" or (args.output is None and not sys.stdout.isatty()):
+        if args.output == "json" or (args.output is None and not answer.isatty()):
             for row in found:
-                print(_json(row))  # noqa: T201 - a command's answer
+                print(_json(row), file=answer)
             return
-        _print([_short(row) for row in islice(found, _TABLE)], "table")
+        table = [_short(row) for row in islice(found, _TABLE)]
+    _print(table, "table")
 
 
 @_command
 def check_(args: Namespace) -> None:
     """Read a file of requests as the operator does, and print what the operator would do with it."""
     if args.backend and local_path(args.file) is not None:
-        verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend), args.model)))
+        with _logs_apart():
+            verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend), args.model)))
     else:
         with _client(args) as client:
             _check_backend(args, client.config.backend)

@@ -125,6 +125,16 @@ def test_another_program_reads_nothing_but_the_answer(gemini: Emulator) -> None:
     assert job["name"] == name
 
 
+def test_what_is_logged_meanwhile_is_no_part_of_an_answer(
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO")
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    (plan,) = json.loads(call(PYTHON, "estimate", str(file), "--dedupe", "--output", "json"))
+    assert plan["requests"] == 3
+
+
 def test_airflow_has_the_commands_and_finds_connections_of_its_database(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
