@@ -16,9 +16,11 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from airflow.utils.session import create_session
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException as HttpError
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.models.jobs.identity import key_of_job
@@ -31,7 +33,21 @@ from airflow_provider_genai_batch.pages.rights import GetUserDep, may_use, own_d
 from airflow_provider_genai_batch.pages.service.lists import BACK, LISTS
 from airflow_provider_genai_batch.pages.sums import Sum, sums_of
 
-STATES = ("deferred", "running", "queued", "success", "failed", "up_for_retry", "awaiting_input", "skipped")
+STATES = (
+    "scheduled",
+    "queued",
+    "running",
+    "deferred",
+    "awaiting_input",
+    "up_for_reschedule",
+    "up_for_retry",
+    "success",
+    "failed",
+    "skipped",
+    "upstream_failed",
+    "removed",
+)
+"""The states of tasks that can be chosen: all that a task has for more than a moment."""
 SPANS = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 """The periods that can be chosen, in days."""
 _LONGEST_AGO = 2 * BACK
@@ -40,6 +56,19 @@ PageNumber = Annotated[int, Query(ge=0, le=100_000)]
 
 app = FastAPI(title="GenAI batch", openapi_url=None, docs_url=None, redoc_url=None)
 app.include_router(actions.router)
+
+
+@app.exception_handler(HttpError)
+def trouble(_: Request, error: HttpError) -> HTMLResponse:
+    """Return the page that says why there is no page."""
+    return page("trouble.html", error.status_code, error.headers, words=str(error.detail))
+
+
+@app.exception_handler(RequestValidationError)
+def bad_address(_: Request, error: RequestValidationError) -> HTMLResponse:
+    """Return the page that names the parameters of an address that cannot be read."""
+    names = sorted({str(one["loc"][-1]) for one in error.errors()})
+    return page("trouble.html", 422, words=f"The address cannot be read: see {', '.join(names)} in it.")
 
 
 @app.get("/style.css")
@@ -60,6 +89,7 @@ def jobs(
 ) -> HTMLResponse:
     """Return the tasks of this package that the user may see, by default the latest first."""
     filters = {"dag_id": dag_id, "state": state, "conn_id": conn_id, "sort": sort, "page": number}
+    days = _span(days)
     wanted = _wanted(user, days, **filters)
     with _session() as session:
         found, in_all = tasks(session, wanted)
@@ -85,6 +115,7 @@ def jobs(
 @app.get("/sums")
 def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") -> HTMLResponse:
     """Return the cost of the user's DAGs over time."""
+    days = _span(days)
     wanted = _wanted(user, days, dag_id=dag_id, conn_id=conn_id)
     with _session() as session:
         found = sums_of(all_tasks(session, wanted))
@@ -115,7 +146,7 @@ def connection(
 ) -> HTMLResponse:
     """Return the jobs that the service of a connection lists, for users who may read the connection."""
     if not conn_id:
-        return page("connection.html", conn_id="", states=(), state="")
+        return page("connection.html", conn_id="", states=(), state="", back=BACK.days)
     if not may_use(user, conn_id):
         raise HTTPException(403, "Only users who may read the connection can see its jobs.")
     found = LISTS.of([conn_id])[conn_id]
@@ -132,15 +163,20 @@ def connection(
         dags=dags,
         key_of_job=key_of_job,
         in_all=len(chosen),
-        states=sorted({job.state.value for job in found.jobs.values()}),
+        states=sorted({job.state.value for job in found.jobs.values()} | ({state} if state else set())),
+        back=BACK.days,
         state=state,
         turned=number,
         pages=-(-len(chosen) // PAGE),
     )
 
 
+def _span(days: int) -> int:
+    """Return a period that can be chosen; any other is read as the longest."""
+    return days if days in SPANS else max(SPANS)
+
+
 def _wanted(user: Any, days: int, **others: Any) -> Wanted:
-    days = days if days in SPANS else max(SPANS)
     wanted = Wanted(dags=own_dags(user), since=clock.now() - timedelta(days=days), **others)
     with _session() as session:
         found = dags_of(session, wanted)

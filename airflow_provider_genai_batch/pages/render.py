@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import HTMLResponse, Response
@@ -40,10 +41,12 @@ _templates.globals.update(
 )
 
 
-def page(template: str, **values: Any) -> HTMLResponse:
-    """Return a rendered page."""
+def page(
+    template: str, status: int = 200, headers: Mapping[str, str] | None = None, /, **values: Any
+) -> HTMLResponse:
+    """Return a rendered page; `headers` are sent beside the usual ones."""
     text = _templates.get_template(template).render(now=clock.now(), **values)
-    return HTMLResponse(text, headers=_HEADERS)
+    return HTMLResponse(text, status, headers={**(headers or {}), **_HEADERS})
 
 
 def style_sheet() -> Response:

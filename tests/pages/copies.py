@@ -45,6 +45,18 @@ def push_instead(dag_id: str, value: str) -> None:
         session.execute(update(XComModel).where(XComModel.dag_id == dag_id).values(value=value))
 
 
+def unbegin(dag_id: str) -> None:
+    """Let the tasks of a DAG be ones that Airflow has scheduled and not begun."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    nothing = {"state": "scheduled", "start_date": None, "end_date": None, "try_number": 0}
+    with create_session(scoped=False) as session:
+        session.execute(delete(XComModel).where(XComModel.dag_id == dag_id))
+        session.execute(update(TaskInstance).where(TaskInstance.dag_id == dag_id).values(**nothing))
+
+
 def forget_manifests(dag_id: str, every: int) -> None:
     """Let every so many mapped tasks be ones that run and have left nothing yet."""
     from airflow.models.taskinstance import TaskInstance

@@ -22,7 +22,7 @@ from tests.browser.browser import Browser
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL
 from tests.pages.auth import HidingAuthManager
-from tests.pages.copies import copy_task, push_instead
+from tests.pages.copies import copy_task, push_instead, unbegin
 from tests.pages.server import token_of
 
 
@@ -226,6 +226,64 @@ def test_what_others_typed_is_shown_as_text(ann: httpx.Client) -> None:
     page = ann.get("/genai-batch/", params={"dag_id": '"><script>alert(1)</script>'})
     assert page.status_code == 200
     assert "<script>" not in page.text
+
+
+def test_an_address_that_shows_nothing_says_why_as_a_page(
+    gemini: Emulator, ann: httpx.Client, nobody: httpx.Client, tmp_path: Path
+) -> None:
+    ran = ask(tmp_path)
+    task = f"dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id"
+    for path, status, words in (
+        (f"task?{task}=<b>another</b>", 404, "This is not a task of airflow-provider-genai-batch."),
+        (f"task?dag_id={ran.dag_id}", 422, "see run_id, task_id in it."),
+        ("nowhere", 404, "Not Found"),
+        ("?days=<b>some</b>&page=-1", 422, "The address cannot be read: see days, page in it."),
+        (f"cancel?{task}=ask&job=any", 403, "Forbidden"),
+    ):
+        page = ann.get(f"/genai-batch/{path}")
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
+        assert words in page.text
+        assert "<b>" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+    page = nobody.get("/genai-batch/")
+    assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+
+
+def test_a_task_that_only_plans_shows_its_plan_and_one_that_failed_before_its_job_says_so(
+    gemini: Emulator, ann: httpx.Client, tmp_path: Path
+) -> None:
+    planned, refused = ask(tmp_path, plan_only=True), ask(tmp_path, max_cost=1e-9)
+    assert (planned.state, refused.state) == ("success", "failed")
+    pages = [
+        text(ann.get(f"/genai-batch/task?dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id=ask"))
+        for ran in (planned, refused)
+    ]
+    assert re.search(r"Planned 2 requests in 1 job, [\d,]+ tokens of prompts Expected cost .*\$", pages[0])
+    assert "No job of the task is known." in pages[0]
+    assert "No job of the task is known. Its log says why it failed." in pages[1]
+
+
+def test_a_task_that_has_not_begun_is_shown(gemini: Emulator, ann: httpx.Client, tmp_path: Path) -> None:
+    ran = ask(tmp_path)
+    unbegin(ran.dag_id)
+    page = text(ann.get(f"/genai-batch/task?dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id=ask"))
+    assert ", scheduled , not begun." in page
+    assert ran.dag_id in text(ann.get(f"/genai-batch/?dag_id={ran.dag_id}&state=scheduled"))
+
+
+def test_filters_that_fit_nothing_are_not_taken_for_an_empty_airflow(
+    gemini: Emulator, ann: httpx.Client, bob: httpx.Client, tmp_path: Path
+) -> None:
+    ran = ask(tmp_path)
+    for path in ("?dag_id=another", "?state=up_for_reschedule", "sums?dag_id=another"):
+        assert re.search("fits the filters", text(ann.get(f"/genai-batch/{path}"))), path
+    assert "There are not so many tasks: the last page is page 1." in text(
+        ann.get(f"/genai-batch/?dag_id={ran.dag_id}&page=7")
+    )
+    page = bob.get("/genai-batch/connection?conn_id=genai_batch_default&state=PAUSED").text
+    assert "<option selected>PAUSED</option>" in page
+    assert "The service lists no job of the last 8 days in this state." in page
+    assert '<option value="90" selected>' in ann.get("/genai-batch/?days=14").text
 
 
 def test_many_tasks_come_page_by_page(gemini: Emulator, ann: httpx.Client, tmp_path: Path) -> None:

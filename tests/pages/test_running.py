@@ -165,9 +165,9 @@ def test_the_list_of_a_connection_names_only_what_a_user_may_read_and_stays_whil
     assert "of_another" not in listed
     LISTS.forget("sometimes")
     gemini.faults.add("batches.list", Fault.error(403, "<u>not</u> for you"))
-    page = _page(bob, "connection?conn_id=sometimes", "has not answered since")
+    page = _page(bob, "connection?conn_id=sometimes", "has failed since")
     assert job in text(page)
-    assert "Its jobs are shown as of" in text(page)
+    assert "They are shown as of" in text(page)
     assert "<u>" not in page.text
     assert "<i>" not in page.text
     assert unescape(page.text).count("<i>mine</i>") == 1
@@ -187,7 +187,7 @@ def test_a_task_that_waits_in_its_slot_is_found_by_what_it_wrote_down(
     def look() -> None:
         LISTS.forget("genai_batch_default")
         gemini.faults.add("batches.list", Fault.error(403))
-        page = text(_page(ann, f"task?{task.address}", "has not answered since"))
+        page = text(_page(ann, f"task?{task.address}", "has failed since"))
         assert gemini.jobs[-1]["name"] in page
         clock.advance(2000)
 
