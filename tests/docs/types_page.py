@@ -42,6 +42,7 @@ SQL checks types, enumerations and required fields as Pydantic does in strict mo
 | a member that the model forbids (`extra="forbid"`) | invalid | ok |
 | a value of the wrong type in a `dict`, a union, a tuple or a list of lists | invalid | ok: the column is JSON |
 | a pattern, a range, a length, a validator of the model's own | checked | not checked |
+| a time with an offset, such as `10:00:00Z` | ok | `invalid`: a `TIME` has none |
 | null in a list of optional items | ok | `invalid`: an array cannot contain NULL |
 | the same member twice | the last counts | the first counts |
 """

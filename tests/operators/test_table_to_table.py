@@ -285,6 +285,7 @@ def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
             "nor_here of staging does not exist.*; .2. .*nowhere of dest does not exist",
         ),
         ({"src": "nothing"}, "the table bq://.*nothing does not exist"),
+        ({"prompt": "{genai_key}"}, "prompt names 'genai_key', and the task gives this name to a column"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_message_before_anything_is_paid(
@@ -307,6 +308,40 @@ def test_nulls_where_the_prompt_needs_text_are_refused_with_a_condition_that_wor
         read()
     with reading(texts, where=remedy) as read:
         assert read().requests == 4
+
+
+def test_a_column_may_be_named_in_capitals_too(vertex: Emulator, texts: str) -> None:
+    with reading(texts, prompt="{text}, {TEXT}") as read:
+        assert read().requests == 4
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("VIEW `{}` AS SELECT 1 AS id", "is a VIEW"),
+        ("TABLE `{}` (id INT64, day DATE) PARTITION BY day", "is a table with partitions or clusters"),
+        ("TABLE `{}` (id INT64, day DATE) CLUSTER BY id", "is a table with partitions or clusters"),
+    ],
+)
+def test_a_result_that_bigquery_does_not_replace_is_refused_before_anything_is_paid(
+    vertex: Emulator, texts: str, made: str, said: str
+) -> None:
+    change(vertex, f"CREATE {made.format(f'{texts}_out')}")
+    with reading(texts) as read, pytest.raises(InputError, match=f"_out, {said}.*name another table"):
+        read()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_statement_that_writes_the_result_is_tried_before_anything_is_paid(
+    vertex: Emulator, texts: str, streamed: bool
+) -> None:
+    vertex.bigquery.refuse("jobs.insert", 400, "invalidQuery", "No signature", naming="AS `answer_day`, ")
+    settings = {"validate": "python"} if streamed else {}
+    with (
+        reading(texts, **settings) as read,
+        pytest.raises(InputError, match=r"cannot write a table to emulator-project\.tests: No signature"),
+    ):
+        read()
 
 
 def test_datasets_in_several_places_are_refused(vertex: Emulator, texts: str) -> None:

@@ -21,8 +21,10 @@ from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.task.tables.typed import TypedTable
 from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
+from airflow_provider_genai_batch.wire.tables import judge
 from airflow_provider_genai_batch.wire.tables.answers import Answers
 from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, literal
+from airflow_provider_genai_batch.wire.tables.statements import Snapshot
 from airflow_provider_genai_batch.wire.tables.types import columns_of
 from tests.emulator.test_bigquery import client_of
 
@@ -39,6 +41,11 @@ class Person(BaseModel):
 class Colour(Enum):
     RED = "red"
     BLUE = "blue"
+
+
+class Share(float, Enum):
+    HALF = 0.5
+    WHOLE = 1.0
 
 
 @dataclass
@@ -308,6 +315,8 @@ def test_sql_judges_drawn_answers_to_drawn_models_as_strict_pydantic_does(
         (int | str, [1], True, False),
         (Closed, {"name": "a", "more": 1}, True, False),
         (list[str | None], [None], False, True),
+        (time, "10:00:00Z", False, True),
+        (Share, 1, True, True),
         (str, "x" * 9, True, True),
     ],
 )
@@ -319,10 +328,47 @@ def test_each_difference_is_one_that_the_documentation_names(
     assert (verdicts(big_query, model, [text]), strict(model, text)) == ([sql], pydantic)
 
 
+def test_a_default_has_the_type_of_its_column(big_query: BigQuery) -> None:
+    class Lacking(BaseModel):
+        either: int | str = "it's"
+        price: Decimal = Decimal("1.5")
+        day: date = date(2026, 1, 2)
+        share: float = 1
+        good: bool = True
+
+    columns = columns_of(Lacking)
+    read = [judge.read(one, "o") for one in columns]
+    assert "SAFE_CAST('1.5' AS NUMERIC(38, 9))" in read[1]
+    chosen = ", ".join(f"{sql} AS {one.name}" for sql, one in zip(read, columns, strict=True))
+    with closing(client_of(big_query)) as google:
+        (row,) = google.query(f"SELECT {chosen} FROM (SELECT PARSE_JSON('{{}}') AS o)").result()
+    assert dict(row) == Lacking().model_dump()
+
+
 def test_ranges_and_patterns_are_pydantics_alone(big_query: BigQuery) -> None:
     model = create_model("One", low=(int, Field(ge=5)), name=(str, Field(pattern="^a")))
     text = json.dumps({"low": 1, "name": "b"})
     assert (verdicts(big_query, model, [text]), strict(model, text)) == ([True], False)
+
+
+def test_keys_are_written_as_text_by_their_types() -> None:
+    types = {"digest": "BYTES", "place": "GEOGRAPHY", "raw": "JSON", "number": "INTEGER"}
+
+    def key(*columns: str) -> str:
+        return Snapshot(TableName("p", "d", "t"), types, columns).select().partition(" AS genai_key")[0]
+
+    assert key("digest") == "SELECT CONCAT('k', TO_BASE64(t.`digest`))"
+    assert key("place") == "SELECT CONCAT('k', ST_ASTEXT(t.`place`))"
+    assert key("raw") == "SELECT CONCAT('k', IF(t.`raw` IS NULL, NULL, TO_JSON_STRING(t.`raw`)))"
+    assert key("number") == "SELECT CONCAT('k', CAST(t.`number` AS STRING))"
+
+
+def test_the_key_of_an_earlier_result_can_be_the_key_again() -> None:
+    types = {"text": "STRING", "GENAI_KEY": "STRING"}
+    select = Snapshot(TableName("p", "d", "t"), types, ("GENAI_KEY",)).select()
+    assert (
+        select == "SELECT CONCAT('k', t.`GENAI_KEY`) AS genai_key, t.`text` AS `text` FROM `p`.`d`.`t` AS t"
+    )
 
 
 def test_literals_hold_any_text(big_query: BigQuery) -> None:

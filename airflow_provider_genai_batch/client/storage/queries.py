@@ -58,12 +58,14 @@ class TableFacts:
         columns: column types by name, in order; an array is ``ARRAY``.
         last_change: milliseconds since the epoch.
         whole: column types by name, including nested types, see `wire.tables.fitting.type_of`.
+        divided: it is partitioned or clustered.
     """
 
     kind: str
     columns: Mapping[str, str]
     last_change: int
     whole: Mapping[str, str]
+    divided: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ class Queries:
         columns = {one.name: "ARRAY" if one.mode == "REPEATED" else one.field_type for one in found.schema}
         changed = 0 if found.modified is None else int(found.modified.timestamp() * 1000)
         whole = {one.name: type_of(one.to_api_repr()) for one in found.schema}
-        return TableFacts(str(found.table_type), columns, changed, whole)
+        divided = bool(found.time_partitioning or found.range_partitioning or found.clustering_fields)
+        return TableFacts(str(found.table_type), columns, changed, whole, divided)
 
     def exists(self, table: TableName) -> bool:
         """Whether a table exists. This costs nothing."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_genai_batch.wire.tables import judge
-from airflow_provider_genai_batch.wire.tables.sql import NO_RESPONSE, TableName, name
+from airflow_provider_genai_batch.wire.tables.sql import NO_RESPONSE, InnerQuery, TableName, name
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 KEY = "genai_key"
@@ -64,7 +64,7 @@ class Answers:
         cut_off_is_ok: an answer that reached its token limit counts as good, if answers have no type.
     """
 
-    tables: Sequence[tuple[TableName, bool]]
+    tables: Sequence[tuple[TableName | InnerQuery, bool]]
     columns: Sequence[Column] | None = None
     cut_off_is_ok: bool = True
 
@@ -133,7 +133,7 @@ class Result:
         at_hand: what was known for the rows in advance; None: nothing was looked up.
     """
 
-    inputs: TableName
+    inputs: TableName | InnerQuery
     kept: Mapping[str, str]
     answers: Answers
     renamed: Mapping[str, str] = field(default_factory=dict)

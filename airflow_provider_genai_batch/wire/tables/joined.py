@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.wire.tables.answers import KEY
-from airflow_provider_genai_batch.wire.tables.sql import TableName, name
+from airflow_provider_genai_batch.wire.tables.sql import InnerQuery, TableName, name
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Joined:
         answers: the columns of that table that hold answers.
     """
 
-    inputs: TableName
+    inputs: TableName | InnerQuery
     kept: Sequence[str]
-    rows: TableName
+    rows: TableName | InnerQuery
     answers: Sequence[str]
 
     def create(self, table: TableName, options: str) -> str:

@@ -15,7 +15,7 @@ from msgspec.json import Decoder, encode
 
 from airflow_provider_genai_batch.wire.keys import read_key
 from airflow_provider_genai_batch.wire.tables.answers import TRAFFIC, Answers
-from airflow_provider_genai_batch.wire.tables.sql import TableName
+from airflow_provider_genai_batch.wire.tables.sql import InnerQuery, TableName
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 COLUMNS = (
@@ -54,7 +54,7 @@ def as_answer(line: bytes, at: float) -> bytes:
     return encode(row) + b"\n"
 
 
-def kept_of(calls: Answers, others: Sequence[TableName]) -> str:
+def kept_of(calls: Answers, others: Sequence[TableName | InnerQuery]) -> str:
     """Return the query that counts the answers of immediate calls that no answer of a job replaces.
 
     Args:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from airflow_provider_genai_batch.wire.tables.sql import literal, name
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 
@@ -18,6 +20,9 @@ _NUMBERS = "('number', 'bigint', 'ubigint', 'hugeint', 'double')"
 _NUMBERS_AND_TEXTS = "('number', 'bigint', 'ubigint', 'hugeint', 'double', 'string', 'varchar')"
 _INTEGER = r"r'^(-?[0-9]+)(?:[.]0+)?$'"
 _DATE = r"r'^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T00:00:00)?$'"
+
+_TIME = r"r'^([0-9:.]+)$'"
+"""A time without an offset, which no column can hold."""
 
 
 def fits(column: Column, parent: str) -> str:
@@ -40,9 +45,7 @@ def read(column: Column, parent: str) -> str:
     """Return the SQL that reads a member of an object as a column's value, if it is valid."""
     value = _member(parent, column.name)
     found = _value(column, value, depth=0)
-    if column.default is None:
-        return found
-    return f"IF({value} IS NULL, {_constant(column.default)}, {found})"
+    return _or_default(column, value, found)
 
 
 def equals(value: str, wanted: str | float) -> str:  # a bool is an int
@@ -82,7 +85,7 @@ def _fits_kind(column: Column, value: str, depth: int) -> str:
 def _fits_one(column: Column, value: str, depth: int) -> str:
     kind = f"JSON_TYPE({value})"
     if column.choices:
-        among = ", ".join(literal(_written(choice)) for choice in column.choices)
+        among = ", ".join(literal(text) for choice in column.choices for text in _spellings(choice))
         # Response schemas have enumerations of texts only, so a number may come as a text.
         types = _TEXTS if column.kind == "STRING" else f"{_NUMBERS_AND_TEXTS[:-1]}, 'boolean')"
         return f"({kind} IN {types} AND {_text(value)} IN ({among}))"
@@ -130,13 +133,27 @@ def _value_one(column: Column, value: str, depth: int) -> str:
         text = f"REGEXP_EXTRACT({text}, {_INTEGER})"
     elif column.kind == "DATE":
         text = f"REGEXP_EXTRACT({text}, {_DATE})"
+    elif column.kind == "TIME":
+        text = f"REGEXP_EXTRACT({text}, {_TIME})"
     return f"SAFE_CAST({text} AS {column.kind})"
 
 
 def _of_field(field: Column, parent: str, depth: int) -> str:
     value = _member(parent, field.name)
     found = _value(field, value, depth)
-    return found if field.default is None else f"IF({value} IS NULL, {_constant(field.default)}, {found})"
+    return _or_default(field, value, found)
+
+
+def _or_default(column: Column, value: str, found: str) -> str:
+    """Return the SQL of a column's default where an answer lacks the value. Both have the column's type."""
+    if column.default is None:
+        return found
+    default = literal(_written(column.default))
+    if column.kind == "JSON":
+        default = f"PARSE_JSON({literal(to_json(column.default).decode())})"
+    elif column.kind != "STRING":
+        default = f"SAFE_CAST({default} AS {column.kind})"
+    return f"IF({value} IS NULL, {default}, {found})"
 
 
 def _items(value: str) -> str:
@@ -144,12 +161,14 @@ def _items(value: str) -> str:
     return f"JSON_QUERY_ARRAY(IF(JSON_TYPE({value}) = 'array', {value}, NULL), '$')"
 
 
+def _spellings(choice: object) -> list[str]:
+    """Return the texts that a value of an enumeration may have in JSON: ``1.0`` is also written ``1``."""
+    text = _written(choice)
+    return [text, text.removesuffix(".0")] if isinstance(choice, float) and text.endswith(".0") else [text]
+
+
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _constant(value: object) -> str:
-    return literal(value) if isinstance(value, str) else _written(value).upper()
 
 
 def misfits(columns: Sequence[Column], parent: str) -> str:

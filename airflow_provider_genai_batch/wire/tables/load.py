@@ -6,6 +6,7 @@ written as strings, dates with dashes; ``TableFieldSchema`` of its REST referenc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from math import isfinite
@@ -16,7 +17,8 @@ from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 
 _LONG, _SAFE = 1 << 63, 1 << 53
 _FRACTION, _WHOLE = Decimal("1e-9"), Decimal("1e29")
-_TEXTS = ("STRING", "DATE", "TIMESTAMP", "TIME")
+_TEXTS = ("STRING", "DATE", "TIMESTAMP")
+_OFFSET = re.compile("[Zz+-]")
 _KINDS = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
 
 OWN: tuple[Column, ...] = (
@@ -92,6 +94,8 @@ def _one(column: Column, value: Any) -> Any:
 
 
 def _takes(kind: str, value: Any) -> bool:
+    if kind == "TIME":
+        return isinstance(value, str) and _OFFSET.search(value) is None
     if kind in _TEXTS:
         return isinstance(value, str)
     if kind == "INT64":

@@ -61,6 +61,17 @@ class DatasetName:
         return TableName(self.project, self.dataset, name)
 
 
+@dataclass(frozen=True)
+class InnerQuery:
+    """A query where a statement has a table."""
+
+    sql: str
+
+    def __str__(self) -> str:
+        """Return it in SQL."""
+        return f"({self.sql})"
+
+
 def is_table(uri: str) -> bool:
     """Whether an address names a BigQuery table."""
     return uri.startswith("bq://")

@@ -11,7 +11,7 @@ of requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.wire.tables.answers import KEY, Answers
@@ -19,6 +19,8 @@ from airflow_provider_genai_batch.wire.tables.sql import TableName, literal, nam
 
 _HASHES = ("a", "b")
 """Two sums of 30 bits each distinguish one content from another."""
+_FUNCTIONS = {"BYTES": "TO_BASE64", "GEOGRAPHY": "ST_ASTEXT"}
+"""Functions that write values of a type as text."""
 AT_HAND_ASKS = "a.reused_from IS NULL AND a.first_key = a.key"
 """The condition for the rows of an at-hand table that are submitted."""
 
@@ -81,21 +83,18 @@ class Snapshot:
         ]
         for number, file in enumerate(self.files):
             parts.append(f"COUNTIF(NOT STARTS_WITH({file.text(self.columns)}, 'gs://')) AS file_{number}")
-        asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
+        asked = ", ".join(f"{name(one)} AS {name(one)}" for one in _each_once((KEY, *self.needed)))
         parts.append(sums_of(f"TO_JSON_STRING(STRUCT({asked}))"))
         return f"SELECT {', '.join(parts)} FROM {table} AS t"
 
     @property
     def _kept(self) -> tuple[str, ...]:
-        """The columns, each once: to BigQuery a name is the same in capitals, and a prompt may write it so."""
-        kept: dict[str, str] = {}
-        for one in self.columns:
-            kept.setdefault(one.lower(), one)
-        return tuple(kept.values())
+        """The columns, each once, without the key of another task's result: the keys of these rows have its name."""
+        return tuple(one for one in _each_once(self.columns) if one.lower() != KEY)
 
     def _key(self) -> str:
         if len(self.key) == 1:
-            return f"CONCAT('k', CAST(t.{name(self.key[0])} AS STRING))"
+            return f"CONCAT('k', {_written(f't.{name(self.key[0])}', self.columns[self.key[0]])})"
         if self.key:
             nulls = " OR ".join(f"t.{name(one)} IS NULL" for one in self.key)
             return f"IF({nulls}, NULL, CONCAT('k', TO_HEX(SHA256({self._json(self.key)}))))"
@@ -106,6 +105,14 @@ class Snapshot:
     @staticmethod
     def _json(columns: Sequence[str]) -> str:
         return f"TO_JSON_STRING(STRUCT({', '.join(f't.{name(one)} AS {name(one)}' for one in columns)}))"
+
+
+def _each_once(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns, each once: to BigQuery a name is the same in capitals, and a prompt may write it so."""
+    found: dict[str, str] = {}
+    for one in columns:
+        found.setdefault(one.lower(), one)
+    return tuple(found.values())
 
 
 def options(labels: Mapping[str, str], days: int | None = None) -> str:
@@ -232,10 +239,15 @@ class Slot:
 
 def _as_text(value: str, kind: str) -> str:
     """Return the SQL of a value as it appears in a prompt; null counts as empty, and was refused before."""
+    return f"IFNULL({_written(value, kind)}, '')"
+
+
+def _written(value: str, kind: str) -> str:
+    """Return the SQL of a value as text, null for null. Not every type can be cast to STRING."""
     if kind == "STRING":
-        return f"IFNULL({value}, '')"
-    if kind == "BYTES":
-        return f"IFNULL(TO_BASE64({value}), '')"
+        return value
     if kind.startswith(("ARRAY", "STRUCT", "RECORD", "JSON")):
-        return f"IFNULL(TO_JSON_STRING({value}), '')"
-    return f"IFNULL(CAST({value} AS STRING), '')"
+        return f"IF({value} IS NULL, NULL, TO_JSON_STRING({value}))"  # at the service, null would be a text
+    if kind in _FUNCTIONS:
+        return f"{_FUNCTIONS[kind]}({value})"
+    return f"CAST({value} AS STRING)"

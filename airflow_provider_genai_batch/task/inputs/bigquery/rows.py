@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client.storage.queries import Queries, TableFacts
+from airflow_provider_genai_batch.client.storage.queries import TableFacts
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
-from airflow_provider_genai_batch.exceptions import (
-    ApiError,
-    BadRequest,
-    InputError,
-    NotFound,
-    PermissionDenied,
-)
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, TokenEstimate
+from airflow_provider_genai_batch.task.inputs.bigquery.preflight import (
+    ANYWHERE,
+    Preflight,
+    explained,
+    refuse,
+    where_of,
+)
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, snapshot_name
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
-from airflow_provider_genai_batch.wire.tables.sql import DatasetName, check_names, name
+from airflow_provider_genai_batch.wire.tables.answers import KEY
+from airflow_provider_genai_batch.wire.tables.sql import check_names, name
 from airflow_provider_genai_batch.wire.tables.statements import Slot, Snapshot, options
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MANY_REGIONS = ("us", "eu")
-_ANYWHERE = "global"
 _LEAST_GUARD = 100 * 1024**2
 """Lowest byte limit of a statement: BigQuery bills at least ten megabytes for each table, which estimates leave out."""
 
@@ -114,9 +114,9 @@ class TableReader:
     def keep(self, snapshot: str | None = None) -> KeptTable:
         """Take a snapshot of the rows, and check it; see `read`."""
         queries, ask, config = self.client.queries, self.ask, self.client.config
-        job_location = _ANYWHERE if ask.streamed else config.location
-        with _explained(queries):
-            facts, location = _Preflight(queries, ask, job_location).look()
+        job_location = ANYWHERE if ask.streamed else config.location
+        with explained(queries):
+            facts, location = Preflight(queries, ask, job_location).look()
         pieces = self.prompt.pieces(self.model, self.defaults, config.backend)
         alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
         rows = self._snapshot(facts, tuple(one.columns for one in alone))
@@ -127,12 +127,12 @@ class TableReader:
         rows = replace(rows, slots=slots, long_text=int(BYTES_A_TOKEN * (LONG_PROMPT - form.input)))
         if config.backend is Backend.VERTEX:
             rows = replace(rows, files=tuple(one for one in slots if one.is_file))
-        _Preflight(queries, ask, job_location).estimate(rows, location)
+        Preflight(queries, ask, job_location).estimate(rows, facts, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
         table = ask.staging.table(snapshot) if snapshot else snapshot_name(ask.staging, tag)
         labels = {**self.labels, "genai_batch_key": f"k{self.key[:16]}"}
-        with _explained(queries):
+        with explained(queries):
             queries.run(
                 Statement(
                     rows.create(table, options(labels, DAYS)),
@@ -168,118 +168,20 @@ class TableReader:
             for one in columns
             if one.lower() not in there
         ]
+        problems += [
+            f"prompt names {one!r}, and the task gives this name to a column of its own: let a view rename the source's"
+            for one in needed
+            if one.lower() == KEY
+        ]
         back = ask.columns or tuple(facts.columns)
         try:
             check_names([*back, *ask.answer_columns, *ask.own_columns], "The table of the results")
         except InputError as error:
             problems.append(f"{error}, or choose the columns that come back by columns")
-        _refuse(problems)
+        refuse(problems)
         kept = dict.fromkeys([*back, *needed, *ask.key])
         types = {one: facts.columns[there[one.lower()]] for one in kept}
         return Snapshot(ask.source, types, ask.key, ask.where, needed, bare)
-
-
-class _Preflight:
-    """Checks datasets, tables and statements without cost."""
-
-    def __init__(self, queries: Queries, ask: TableAsk, job_location: str) -> None:
-        self._queries, self._ask, self._job_location = queries, ask, job_location
-
-    def look(self) -> tuple[TableFacts, str]:
-        """Return the facts about the source, and the location of the datasets.
-
-        Raises:
-            InputError: a dataset or table does not exist, may not be read, or is in another location.
-        """
-        ask, problems = self._ask, list[str]()
-        places: dict[DatasetName, str] = {}
-        for what, dataset in (
-            ("src", ask.source.place),
-            ("staging", ask.staging),
-            ("dest", ask.result.place),
-        ):
-            if dataset in places:
-                continue
-            try:
-                places[dataset] = self._queries.location_of(dataset)
-            except NotFound:
-                problems.append(f"the dataset {dataset} of {what} does not exist: create it")
-            except PermissionDenied as error:
-                problems.append(
-                    _lacks(
-                        "BigQuery Data Viewer (roles/bigquery.dataViewer)", f"the dataset {dataset}", error
-                    )
-                )
-        facts = None
-        try:
-            facts = self._queries.facts_of(ask.source)
-        except NotFound:
-            if ask.source.place in places:
-                problems.append(f"the table {ask.source.uri} does not exist")
-        except PermissionDenied as error:
-            problems.append(_lacks("BigQuery Data Viewer (roles/bigquery.dataViewer)", ask.source.uri, error))
-        if len({where.lower() for where in places.values()}) > 1:
-            said = ", ".join(f"{dataset} is in {where}" for dataset, where in places.items())
-            problems.append(
-                f"src, staging and dest are in several locations, but a statement runs in one: {said}"
-            )
-        elif places and (said := self._elsewhere(next(iter(places.values())))):
-            problems.append(said)
-        _refuse(problems)
-        assert facts is not None  # noqa: S101 - else there is a problem
-        return facts, places[ask.source.place]
-
-    def _elsewhere(self, where: str) -> str:
-        """Return the problem if the jobs run in another region than the datasets; empty if there is none."""
-        job = self._job_location.lower()
-        if job == _ANYWHERE or where.lower() == job:
-            return ""
-        if where.lower() in _MANY_REGIONS:
-            log.warning(
-                "The datasets are in %s and the jobs run in %s. Google's page on batch jobs asks for one region; if "
-                "the job is refused, use datasets in %s.",
-                where,
-                job,
-                job,
-            )
-            return ""
-        return f"the datasets are in {where} and the connection runs jobs in {job}: give it that location or use others"
-
-    def estimate(self, rows: Snapshot, location: str) -> None:
-        """Let BigQuery check the statements without running them.
-
-        Raises:
-            InputError: a statement is wrong, reads too much, or is not allowed.
-        """
-        ask, problems = self._ask, list[str]()
-        probe = "AS SELECT 1 AS probe"
-        writes = {f"CREATE TABLE IF NOT EXISTS {ask.staging.table('genai_probe')} {probe}": ask.staging}
-        writes[f"CREATE OR REPLACE TABLE {ask.result} {probe}"] = ask.result.place
-        try:
-            size = self._queries.estimate(rows.select(), location)
-        except PermissionDenied as error:
-            problems.append(_lacks_job(self._queries, error, f"BigQuery Data Viewer on {ask.source.place}"))
-        except (BadRequest, NotFound) as error:
-            problems.append(f"BigQuery cannot read the rows of {ask.source.uri}{_by(ask)}: {error.message}")
-        else:
-            log.info("Reading the rows of %s scans %d bytes.", ask.source.uri, size)
-            if ask.max_bytes is not None and size > ask.max_bytes:
-                problems.append(
-                    f"reading {ask.source.uri} scans {size} bytes, and max_bytes={ask.max_bytes} allows fewer: name "
-                    "columns, give where with a condition on the partitions, or raise it"
-                )
-            for sql, dataset in writes.items():
-                try:
-                    self._queries.estimate(sql, location)
-                except PermissionDenied as error:
-                    problems.append(
-                        _lacks(
-                            "BigQuery Data Editor (roles/bigquery.dataEditor)",
-                            f"the dataset {dataset}",
-                            error,
-                        )
-                    )
-        _refuse(problems)
 
 
 def _tokens(found: Mapping[str, Any], form: TokenEstimate) -> TokenEstimate:
@@ -296,20 +198,10 @@ def _tokens(found: Mapping[str, Any], form: TokenEstimate) -> TokenEstimate:
     )
 
 
-@contextmanager
-def _explained(queries: Queries) -> Iterator[None]:
-    try:
-        yield
-    except PermissionDenied as error:
-        _refuse([_lacks_job(queries, error, "those on the datasets")])
-    except (BadRequest, NotFound) as error:
-        _refuse([f"BigQuery refused a statement: {error.message}"])
-
-
 def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> None:
     total, problems = int(found["total"]), list[str]()
     if not total:
-        problems.append(f"{ask.source.uri} has no rows{_by(ask)}: there is nothing to ask")
+        problems.append(f"{ask.source.uri} has no rows{where_of(ask)}: there is nothing to ask")
     keys = ", ".join(ask.key)
     if found["without_key"]:
         problems.append(
@@ -342,30 +234,4 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
                 f"{found[f'file_{number}']} of {total} rows have no gs:// address in {', '.join(file.columns)}, which "
                 "the prompt needs for a file, and one would fail the whole job: leave them out by where"
             )
-    _refuse(problems)
-
-
-def _by(ask: TableAsk) -> str:
-    return f" where {ask.where}" if ask.where else ""
-
-
-def _lacks(role: str, where: str, error: ApiError) -> str:
-    return f"the connection's account lacks {role} on {where} ({error.message})"
-
-
-def _lacks_job(queries: Queries, error: ApiError, other: str) -> str:
-    return (
-        "the connection's account lacks BigQuery Job User (roles/bigquery.jobUser) in the project "
-        f"{queries.project}, or {other} ({error.message})"
-    )
-
-
-def _refuse(problems: list[str]) -> None:
-    if not problems:
-        return
-    said = problems[0]
-    if len(problems) > 1:
-        numbered = "; ".join(f"({number}) {each}" for number, each in enumerate(problems, 1))
-        said = f"{len(problems)} things are wrong: {numbered}"
-    msg = f"{said[0].upper() + said[1:]}. Nothing was sent, and no model is billed."
-    raise InputError(msg)
+    refuse(problems)
