@@ -6,11 +6,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client.auth.account_project import project_of
 from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.hooks.connection_form import FIELDS
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.services import vertex
 
@@ -32,6 +34,17 @@ _WORDS = frozenset(
     )
 )
 """Fields that are text."""
+_KNOWN = frozenset({*FIELDS, *_OTHER_CREDENTIALS, "quota_project_id", "scope"})
+_ONLY_OURS = (
+    "max_cost_per_day",
+    "max_enqueued_tokens",
+    "staging_uri",
+    "storage_endpoint",
+    "bigquery_endpoint",
+)
+"""Fields of which a Google connection of other packages has none."""
+_ALIKE = 0.7
+"""How alike, from 0 to 1, two names are if one of them is a misspelling of the other."""
 _PORT = re.compile(r":\d*$")
 _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name")
 
@@ -55,6 +68,7 @@ def client_config(connection: Connection) -> ClientConfig:
     extra = {name.removeprefix(_OLD_PREFIX): value for name, value in _extra(connection).items()}
     extra = {name: _plain(name, value) for name, value in extra.items() if value not in (None, "")}
     google = connection.conn_type == _GOOGLE_TYPE
+    _check_names(extra, connection.conn_id, google=google)
     _check_account(extra, connection.conn_id)
     backend = _backend(extra, google=google)
     account = GoogleCredentials(
@@ -115,6 +129,14 @@ def _plain(name: str, value: Any) -> Any:
         msg = f'"{name}" in the connection\'s extra is not a text: write it in quotes.'
         raise ConfigurationError(msg)
     return str(value)
+
+
+def _check_names(extra: Mapping[str, Any], conn_id: str, *, google: bool) -> None:
+    """Refuse a misspelled field, because a limit or an account that it gives would not apply. Others are ignored."""
+    for name in sorted(extra.keys() - _KNOWN):
+        if meant := get_close_matches(name, _ONLY_OURS if google else FIELDS, 1, _ALIKE):
+            msg = f'"{name}" in the extra of connection {conn_id!r} is no field of it. Did you mean "{meant[0]}"?'
+            raise ConfigurationError(msg)
 
 
 def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.exceptions import (
@@ -51,6 +53,14 @@ def test_a_look_outlives_trouble_that_passes(either: Either, naps: list[float], 
     assert either.client.get(job.name).name == job.name
     assert _looks(either) == 4
     assert [0.5 <= naps[0] <= 1.0, 1.0 <= naps[1] <= 2.0, 2.0 <= naps[2] <= 4.0] == [True] * 3
+
+
+def test_a_server_that_speaks_plain_http_is_told_from_one_that_is_away(
+    emulator: Emulator, naps: list[float]
+) -> None:
+    config = replace(gemini_config(emulator), host=emulator.url.replace("http://", "https://"))
+    with GenAIBatchClient(config) as client, pytest.raises(TransportError, match="begin Host with http://"):
+        client.get("batches/any")
 
 
 def test_waits_are_jittered(on_gemini: Either, naps: list[float]) -> None:

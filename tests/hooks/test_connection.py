@@ -55,6 +55,47 @@ def test_the_backend_can_be_said_outright() -> None:
     assert read({"backend": "gemini", "project": "p"}, password="k").backend is Backend.GEMINI
 
 
+@pytest.mark.parametrize(
+    ("conn_type", "wrong", "right"),
+    [
+        ("genai_batch", "bakend", "backend"),
+        ("genai_batch", "project_id", "project"),
+        ("genai_batch", "max_cost_per_dya", "max_cost_per_day"),
+        ("genai_batch", "max_enqueued_token", "max_enqueued_tokens"),
+        ("google_cloud_platform", "max_cost_a_day", "max_cost_per_day"),
+    ],
+)
+def test_a_misspelled_field_is_not_taken_for_none(conn_type: str, wrong: str, right: str) -> None:
+    with pytest.raises(ConfigurationError, match=f'"{wrong}" in the extra .* Did you mean "{right}"'):
+        read({wrong: 5, "project": "p"}, conn_type)
+    assert read({wrong: "", "project": "p"}, conn_type).project == "p"  # a form stores what is empty, too
+
+
+def test_fields_of_other_packages_are_left_alone() -> None:
+    google = (
+        "num_retries",
+        "use_legacy_sql",
+        "location",
+        "priority",
+        "labels",
+        "api_resource_configs",
+        "gcs.endpoint",
+    )
+    others = (
+        "client_id",
+        "client_secret",
+        "idp_extra_parameters",
+        "universe_domain",
+        "comment",
+        "project_id",
+    )
+    assert (
+        read(dict.fromkeys((*google, *others), "x") | {"project": "p"}, "google_cloud_platform").project
+        == "p"
+    )
+    assert read({"comment": "x", "num_retries": 5, "gcs.endpoint": "x"}, password="k").api_key == "k"
+
+
 def test_a_google_cloud_connection_means_vertex_with_its_own_extras() -> None:
     extra = {
         "extra__google_cloud_platform__project": "p",

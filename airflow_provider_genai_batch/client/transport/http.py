@@ -19,6 +19,8 @@ from airflow_provider_genai_batch.exceptions import TransportError, UnreadableAn
 from airflow_provider_genai_batch.wire.services.errors import api_error
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest
 
+_NO_TLS = "WRONG_VERSION_NUMBER"
+"""What OpenSSL says of a server that does not speak TLS."""
 _TIMEOUT = {"connect": 20.0, "read": 120.0, "write": 120.0, "pool": 120.0}
 _CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
 _ORIGIN = "genai_batch_origin"
@@ -130,7 +132,10 @@ def _settings(max_connections: int) -> dict[str, Any]:
 
 
 def _trouble(error: Exception) -> TransportError:
-    return TransportError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if _NO_TLS in text:
+        text += ". The server answers in plain http; if that is right, begin Host with http://"
+    return TransportError(text)
 
 
 def _read(response: httpx.Response) -> bytes:
