@@ -1,4 +1,4 @@
-"""The page of the house names every room, every layer and files that are there, and answers ten questions."""
+"""The page of the house names every package, every layer and files that are there, and answers ten questions."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ QUESTIONS = {
 _PATH = re.compile(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`")
 
 
-def test_every_room_is_listed_once_and_no_other() -> None:
-    rooms = [f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in PACKAGE.rglob("__init__.py")]
-    listed = [code(room) for room, _ in PAGE.table("## Rooms", "Room")]
-    assert sorted(listed) == sorted(set(rooms) - {"./"})
+def test_every_package_is_listed_once_and_no_other() -> None:
+    packages = [f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in PACKAGE.rglob("__init__.py")]
+    listed = [code(package) for package, _ in PAGE.table("## Packages", "Package")]
+    assert sorted(listed) == sorted(set(packages) - {"./"})
 
 
-def test_a_room_has_one_sentence_or_two() -> None:
-    for room, sentence in PAGE.table("## Rooms", "Room"):
-        assert sentence.endswith("."), room
-        assert len(sentence) <= 120, room
+def test_a_package_has_one_sentence_or_two() -> None:
+    for package, sentence in PAGE.table("## Packages", "Package"):
+        assert sentence.endswith("."), package
+        assert len(sentence) <= 120, package
 
 
 def test_the_layers_are_those_of_the_contract() -> None:
@@ -50,12 +50,12 @@ def test_the_layers_are_those_of_the_contract() -> None:
     assert block.text.splitlines() == layers
 
 
-def test_every_room_at_the_top_has_its_layer() -> None:
+def test_every_package_at_the_top_has_its_layer() -> None:
     (block,) = PAGE.blocks
     layers = set(re.findall(r"\w+", block.text))
-    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     beside = {"emulator", "testing"}  # they have contracts of their own
-    assert rooms - beside <= layers
+    assert packages - beside <= layers
 
 
 def test_every_path_of_the_page_is_there() -> None:
@@ -79,7 +79,7 @@ def test_what_answers_a_question_is_defined_in_its_file(file: str, name: str) ->
     assert name in defined
 
 
-def test_there_are_at_most_twenty_rooms_at_the_top() -> None:
+def test_there_are_at_most_twenty_packages_at_the_top() -> None:
     assert len([*PACKAGE.glob("*/__init__.py")]) <= 20
 
 
