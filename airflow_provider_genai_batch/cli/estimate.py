@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.queue import Usual, queue_times
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.task.attempt_input import wanted_of
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -38,7 +39,9 @@ class Estimate:
     equal: int | None
     """How many requests are equal to another one; None: the requests have no keys."""
     usual: Usual | None
-    """How long recent jobs of the model took; None: the connection has no ended job of it."""
+    """How long recent jobs of the model took; None: the connection has too few ended jobs of it, or no list."""
+    listed: bool
+    """Whether the service listed its jobs."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the estimate as JSON."""
@@ -56,23 +59,25 @@ class Estimate:
         elif self.equal:
             fields["equal to another"] = f"{self.equal}, which --dedupe would leave out"
         how = (
-            f"countTokens on {plan.counted}"
+            f"countTokens on {number_of(plan.counted, 'request')}"
             if plan.counted
-            else f"estimated from the text of {plan.looked_at}"
+            else f"estimated from the text of {number_of(plan.looked_at, 'request')}"
         )
         if plan.requests:
-            fields["input tokens"] = f"{plan.input_tokens} ({how} requests)"
+            fields["input tokens"] = f"{plan.input_tokens} ({how})"
             fields["output tokens"] = f"up to {plan.output_tokens}"
         fields |= {f"cost as {tier}": str(cost) for tier, cost in plan.cost.items()}
         if plan.requests:
             fields["price list"] = plan.source or 'none: install the extra "prices"'
         if plan.unbounded:
-            fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
+            fields["without maxOutputTokens"] = number_of(plan.unbounded, "request")
         if plan.requests:
-            words = "" if self.usual is None else self.usual.words
-            fields["time of a job"] = (
-                words or "not known: too few jobs of this model have ended here recently"
+            why = (
+                "too few jobs of this model have ended here recently"
+                if self.listed
+                else "jobs cannot be listed"
             )
+            fields["time of a job"] = (self.usual and self.usual.words) or f"not known: {why}"
         return fields
 
 
@@ -112,7 +117,8 @@ def estimate(client: GenAIBatchClient, args: Namespace, request_defaults: Any, o
             plan = at_hand.in_plan(plan)
         assert plan is not None  # noqa: S101 - if nothing needs to be submitted, in_plan makes one
         equal = None if at_hand is None else at_hand.find_equal()
-    return Estimate(plan, equal, _usual(client, order.model))
+    jobs = JobFinder(JobWatcher(client)).recent_jobs(_LATELY)
+    return Estimate(plan, equal, queue_times(jobs or (), order.model), jobs is not None)
 
 
 def _at_hand(
@@ -135,7 +141,3 @@ def _at_hand(
         keep=False,
     )
     return search.begin(client, prepared, _NOBODY, stack)
-
-
-def _usual(client: GenAIBatchClient, model: str) -> Usual | None:
-    return queue_times(JobFinder(JobWatcher(client)).recent_jobs(_LATELY) or (), model)

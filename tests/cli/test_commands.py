@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.__main__ import main
-from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.port import Owner
@@ -356,6 +356,18 @@ def test_a_file_is_priced_with_what_the_operator_would_ask(
         with pytest.raises(SystemExit, match=wrong[0]):
             main([*asked, *wrong])
     assert not gemini.jobs
+
+
+def test_one_request_is_one_and_jobs_that_cannot_be_listed_are_not_few(
+    gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gemini.faults.add("batches.list", Fault.error(403))
+    file = tmp_path / "in.csv"
+    file.write_text("text\nabcd\n")
+    main(["estimate", str(file), "--prompt", "{text}"])
+    shown = capsys.readouterr().out
+    assert "(countTokens on 1 request)" in shown
+    assert "not known: jobs cannot be listed" in shown
 
 
 def test_the_price_leaves_out_what_needs_no_asking(
