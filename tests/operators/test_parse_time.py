@@ -58,6 +58,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"output_type": int, "request_defaults": {"response_schema": {"type": "string"}}},
         "given twice",
     ),
+    "a priority": ({"priority": "high"}, "priority is 'high'; give a whole number"),
+    "a webhook": ({"webhook": 5}, "webhook is of type int: give an address"),
     "a field of every request": ({"request_defaults": {"temprature": 1}}, "temprature"),
 }
 

@@ -87,7 +87,10 @@ def test_the_sdks_config_is_taken_apart() -> None:
         ({"displayNam": "n"}, "config has an unknown field 'displayNam'; there are display_name"),
         ({"http_options": {}}, "belong to the Airflow connection"),
         ({"display_name": 5}, "display_name is 5, not a string"),
-        ({"webhook_config": {"url": "x"}}, "webhook has uris and user_metadata, nothing else ('url')"),
+        (
+            {"webhook_config": {"url": "x"}},
+            "webhook has an unknown field 'url': give an address, or a WebhookConfig with uris and user_metadata",
+        ),
         ({"webhook_config": {"uris": []}}, "webhook has an empty list of uris"),
         (5, "config is of type int"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services import gemini, vertex
@@ -115,3 +115,11 @@ def test_no_name_leads_out_of_its_path(model: str, backend: Backend) -> None:
     assert not {"", ".", ".."} & set(steps)
     assert not set("?#% \n\\é") & set(name)
     assert ":" not in steps[-1]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "llama-3.1-70b"])
+@pytest.mark.parametrize("backend", Backend)
+def test_a_model_that_neither_service_runs_is_not_promised_on_the_other(model: str, backend: Backend) -> None:
+    with pytest.raises(UnsupportedError, match=f"{model} is not on Google's list of open models") as caught:
+        read_model(model, backend)
+    assert "which Vertex AI runs" not in str(caught.value)

@@ -58,6 +58,12 @@ def check_count(name: str, value: Any, *, least: int, optional: bool = True) -> 
         raise ConfigurationError(msg)
 
 
+def _check_priority(name: str, value: Any) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        msg = f"{name} is {value!r}; give a whole number."
+        raise ConfigurationError(msg)
+
+
 def check_allowance(value: Any) -> None:
     """Refuse a ``max_failed_rows`` that is neither a count (int) nor a fraction (float up to 1.0).
 
@@ -162,6 +168,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
         ("max_requests_per_job", "max_bytes_per_job", "max_bytes"), partial(check_count, least=1)
     ),
     **dict.fromkeys(("max_cost", "max_cost_per_day"), _check_cost),
+    "priority": _check_priority,
     "validate": _check_validate,
     **dict.fromkeys(("tier", "retry_tier"), _check_tier),
     "online_below": partial(check_count, least=1),

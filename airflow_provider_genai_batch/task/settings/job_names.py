@@ -91,7 +91,7 @@ def _names(value: Any) -> list[str]:
         return [name for item in value for name in _names(item)]
     if value is None:
         raise ManifestError(_NONE)
-    msg = f"A {type(value).__name__} does not name a job; {_TAKEN}."
+    msg = f"A value of type {type(value).__name__} does not name a job; {_TAKEN}."
     raise ManifestError(msg)
 
 

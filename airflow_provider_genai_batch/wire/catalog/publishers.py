@@ -161,14 +161,14 @@ def check_has_batch(model: str, backend: Backend) -> None:
         msg = f"none of Google's pages mentions batch jobs for models of the publisher {publisher!r}. {_INSTEAD}"
         raise _refused(model, msg)
     family = FAMILIES[publisher]
+    if family is Family.OPENAI and not name.lower().startswith(OPEN_MODELS):
+        msg = f"{name} is not on Google's list of open models in batch, which has {', '.join(OPEN_MODELS)}. {_INSTEAD}"
+        raise _refused(model, msg)
     if family is not Family.GOOGLE and backend is Backend.GEMINI:
         msg = (
             f"{name} is a model of {publisher}, which Vertex AI runs and the Gemini API does not. Set "
             '"project" and "location" in the connection\'s extra and give an account in place of the API key'
         )
-        raise _refused(model, msg)
-    if family is Family.OPENAI and not name.lower().startswith(OPEN_MODELS):
-        msg = f"{name} is not on Google's list of open models in batch, which has {', '.join(OPEN_MODELS)}. {_INSTEAD}"
         raise _refused(model, msg)
 
 

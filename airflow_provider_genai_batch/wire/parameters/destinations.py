@@ -122,8 +122,12 @@ def read_webhook(webhook: Any) -> dict[str, Any] | None:
         return None
     fields = {"uris": [webhook]} if isinstance(webhook, str) else fields_of(webhook)
     if fields is None or (unknown := sorted(fields.keys() - {"uris", "userMetadata"})):
-        shown = "" if fields is None else f" ({unknown[0]!r})"
-        msg = f"webhook has uris and user_metadata, nothing else{shown}"
+        wrong = (
+            f"is of type {type(webhook).__name__}"
+            if fields is None
+            else f"has an unknown field {unknown[0]!r}"
+        )
+        msg = f"webhook {wrong}: give an address, or a WebhookConfig with uris and user_metadata"
         raise InputError(msg)
     uris = fields.get("uris", [])
     uris = [uris] if isinstance(uris, str) else list(uris)
