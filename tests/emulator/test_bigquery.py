@@ -154,11 +154,23 @@ def test_create_table_with_a_json_column_keeps_json(google: google_bigquery.Clie
     assert kinds(google, "ds.ddl") == {"id": "INTEGER", "request": "JSON", "many": "JSON"}
 
 
-def test_json_inside_a_struct_is_refused_and_leaves_no_table(google: google_bigquery.Client) -> None:
-    with pytest.raises((BadRequest, MethodNotImplemented), match="no JSON inside a STRUCT"):
-        google.query("CREATE TABLE ds.nested AS SELECT STRUCT(PARSE_JSON('{}') AS j) AS s").result()
-    with pytest.raises(NotFound):
-        google.query("SELECT * FROM ds.nested").result()
+def test_json_inside_a_struct_is_json(server: BigQuery, google: google_bigquery.Client) -> None:
+    made = {
+        "nested": "AS SELECT STRUCT(PARSE_JSON('{\"a\": [1]}') AS j, 1 AS n) AS s, "
+        "[STRUCT(PARSE_JSON('\"t\"') AS j)] AS r",
+        "nested_ddl": "(s STRUCT<j JSON, n INT64>, r ARRAY<STRUCT<j JSON>>)",
+    }
+    for table, sql in made.items():
+        google.query(f"CREATE TABLE ds.{table} {sql}").result()
+    google.query("INSERT INTO ds.nested_ddl SELECT s, r FROM ds.nested").result()
+    schema = google.get_table(f"{PROJECT}.ds.nested").schema
+    line = b'{"s": {"j": {"a": [1]}, "n": 1}, "r": [{"j": "t"}]}'
+    config = google_bigquery.LoadJobConfig(source_format="NEWLINE_DELIMITED_JSON", schema=schema)
+    google.load_table_from_file(io.BytesIO(line), f"{PROJECT}.ds.nested_load", job_config=config).result()
+    for table in (*made, "nested_load"):
+        both = google.get_table(f"{PROJECT}.ds.{table}").schema
+        assert [[inner.field_type for inner in one.fields] for one in both] == [["JSON", "INTEGER"], ["JSON"]]
+        assert list(server.rows(f"ds.{table}")) == [{"s": {"j": {"a": [1]}, "n": 1}, "r": [{"j": "t"}]}]
 
 
 def test_an_unknown_table_is_an_error_however_the_query_is_sent(google: google_bigquery.Client) -> None:

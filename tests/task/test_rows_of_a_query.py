@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -233,6 +234,11 @@ REFUSED: dict[str, tuple[SqlSource, dict[str, Any], str]] = {
         {},
         "row 1 of .* column 'id', which is the key, is null",
     ),
+    "parameters of a type that no database knows": (
+        SqlSource("warehouse", "SELECT id, body FROM reviews WHERE id = ?", [{1, 2}]),
+        {},
+        "parameters of src have a value of type set",
+    ),
     "parameters that are not given": (
         SqlSource("warehouse", "SELECT id, body FROM reviews WHERE id = ?", []),
         {},
@@ -276,6 +282,16 @@ def test_parameters_are_bound_and_never_text_of_the_statement(
     sly = QUERY.model_copy(update={"parameters": {"least": "0 OR 1=1"}})
     with pytest.raises(InputError, match="holds no rows"):
         ask(client, task(), sly, results_uri=str(tmp_path / "rows.jsonl"))
+
+
+def test_parameters_may_be_dates_and_bytes(
+    emulator: Emulator, client: GenAIBatchClient, database: Database, tmp_path: Path
+) -> None:
+    sql = "SELECT id, body FROM reviews WHERE picture = :picture AND :day > '2026-01-01'"
+    query = SqlSource("warehouse", sql, {"picture": b"\x00\xff", "day": date(2026, 1, 2)})
+    for again in (False, True):
+        ask(client, task(again=again), query, results_uri=str(tmp_path / "rows.jsonl"))
+    assert asked(emulator) == [6]
 
 
 def test_rows_are_kept_in_bigquery_on_the_gemini_api_where_answers_land_in_a_table(

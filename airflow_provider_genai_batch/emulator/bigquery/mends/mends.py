@@ -31,7 +31,7 @@ from typing import Any
 
 from bqemulator.api.routes import jobs, tables, upload
 from bqemulator.catalog import ddl_sync
-from bqemulator.domain.errors import AlreadyExistsError, UnsupportedFeatureError
+from bqemulator.domain.errors import AlreadyExistsError
 from bqemulator.jobs import executor
 from bqemulator.scripting import interpreter
 from bqemulator.sql.translator import SQLTranslator
@@ -136,20 +136,26 @@ def _keeping_json(original: Any) -> Any:
 
     def introspect(project: str, dataset: str, table: str, ctx: Any) -> Any:
         ref = quoted_table_ref(project, dataset, table)
-        types = {row[0]: str(row[1]) for row in ctx.engine.execute(f"DESCRIBE {ref}").fetchall()}
-        for column, kind in types.items():
-            if "JSON" in kind and kind not in {"JSON", "JSON[]"}:
-                ctx.engine.execute(f"DROP TABLE {ref}")
-                message = f"The stand-in for BigQuery has no JSON inside a STRUCT (column {column})"
-                raise UnsupportedFeatureError(message)
+        rows = ctx.engine.execute(f"SELECT * FROM {ref} LIMIT 0")  # noqa: S608 - upstream quotes the names
+        kinds = {column[0]: column[1] for column in rows.description}
         schema = original(project, dataset, table, ctx)
-        fields = tuple(
-            field.model_copy(update={"type": "JSON"}) if "JSON" in types[field.name] else field
-            for field in schema.fields
-        )
+        fields = tuple(_with_json(field, kinds[field.name]) for field in schema.fields)
         return schema.model_copy(update={"fields": fields})
 
     return introspect
+
+
+def _with_json(field: Any, kind: Any) -> Any:
+    """Return a column of the catalog with JSON as the type where DuckDB has it, also inside of a STRUCT."""
+    while kind.id == "list":
+        kind = kind.child
+    if str(kind) == "JSON":
+        return field.model_copy(update={"type": "JSON"})
+    if kind.id != "struct":
+        return field
+    inner = dict(kind.children)
+    fields = tuple(_with_json(one, inner[one.name]) for one in field.fields)
+    return field.model_copy(update={"fields": fields})
 
 
 def _remembering_job_id(original: Any) -> Any:

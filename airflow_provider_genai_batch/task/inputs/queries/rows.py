@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, ResultsNotWritten
 from airflow_provider_genai_batch.models import SqlSource
+from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.requests.tables.row_settings import no_column
 from airflow_provider_genai_batch.requests.tables.rows import row_name
 from airflow_provider_genai_batch.requests.tables.values import json_value
@@ -70,6 +71,24 @@ class FetchedRows:
 def words_of(query: SqlSource) -> str:
     """Name a query in messages."""
     return f"the query of connection {query.conn_id!r}"
+
+
+def tag_of(query: SqlSource, key: str) -> str:
+    """Return 16 hex digits for a query and its parameters in one task instance.
+
+    Args:
+        query: the query.
+        key: key of the task instance.
+
+    Raises:
+        InputError: a parameter is of a type that JSON cannot represent.
+    """
+    try:
+        parameters = json_value(query.parameters)
+    except TypeError as error:
+        msg = f"parameters of src have {error}: give text, a number, a date or bytes"
+        raise InputError(msg) from error
+    return digest([key, query.conn_id, query.sql, parameters])[:16]
 
 
 def fetch_rows(

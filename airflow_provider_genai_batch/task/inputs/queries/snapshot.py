@@ -8,14 +8,13 @@ from contextlib import ExitStack
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import SqlSource
-from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.files.files import (
     matching_files,
     published,
     read_chunks,
     spool,
 )
-from airflow_provider_genai_batch.task.inputs.queries.rows import FetchedRows, KeptRows, words_of
+from airflow_provider_genai_batch.task.inputs.queries.rows import FetchedRows, KeptRows, tag_of, words_of
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class Snapshot:
         self, client: GenAIBatchClient, place: str, query: SqlSource, key: str, first_try: int
     ) -> None:
         self._client, self._query = client, query
-        self._whose = f"{place}.rows-{digest([key, query.conn_id, query.sql, query.parameters])[:16]}"
+        self._whose = f"{place}.rows-{tag_of(query, key)}"
         self._begin = f"{self._whose}-{first_try}-"
 
     def found(self) -> str | None:

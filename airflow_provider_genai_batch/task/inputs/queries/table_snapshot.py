@@ -12,9 +12,8 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.table_jobs import Load
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, ConfigurationError
 from airflow_provider_genai_batch.models import SqlSource
-from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.files.files import read_chunks, spool
-from airflow_provider_genai_batch.task.inputs.queries.rows import FetchedRows, KeptRows, words_of
+from airflow_provider_genai_batch.task.inputs.queries.rows import FetchedRows, KeptRows, tag_of, words_of
 from airflow_provider_genai_batch.task.tables.staged import DAYS
 from airflow_provider_genai_batch.wire.tables.load import schema
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName
@@ -52,7 +51,7 @@ class TableSnapshot:
         labels: Mapping[str, str],
     ) -> None:
         self._client, self._place, self._query, self._labels = client, place, query, labels
-        self._whose = digest([key, query.conn_id, query.sql, query.parameters])[:16]
+        self._whose = tag_of(query, key)
         self._first_try = first_try
 
     def found(self) -> str | None:
