@@ -95,12 +95,15 @@ def test_the_dag_that_asks_a_database_gives_each_of_its_rows_a_label(
         rows = [(number, text, day, number) for number, text, day in REVIEWS]
         connection.executemany("INSERT INTO reviews VALUES (?, ?, ?, ?)", rows)
         connection.execute("CREATE TABLE labels (id TEXT, kind TEXT, certainty FLOAT)")
+        connection.execute(
+            "INSERT INTO labels VALUES ('of another day', 'praise', 1.0), ('2', 'blame', NULL)"
+        )
     with walk(DATABASE, tmp_path, both.url) as reader:
         reader.go()
     assert reader.ran == ["ask_a_database"]
     with closing(sqlite3.connect(path)) as connection:
         labels = connection.execute("SELECT id, typeof(kind), typeof(certainty) FROM labels").fetchall()
-    assert labels == [("2", "text", "real")]
+    assert sorted(labels) == [("2", "text", "real"), ("of another day", "text", "real")]
     (snapshot,) = (one.name for one in tmp_path.iterdir() if ".rows-" in one.name)
     named = re.search(r"`(labels-\S+)\.rows-<", DATABASE.text)
     assert named is not None
