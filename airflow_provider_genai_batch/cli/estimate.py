@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.flows.queue import Usual, queue_times
-from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
+from airflow_provider_genai_batch.models import Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.task.attempt_input import wanted_of
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
+from airflow_provider_genai_batch.task.cost.prices import is_installed
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.task.reuse.prepare import Search
+from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
+from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 _NOBODY = Identity("0" * 64, "0" * 64)
 """A placeholder for the owner of the input, which does not matter here because nothing is kept."""
@@ -68,7 +72,7 @@ class Estimate:
             fields["output tokens"] = f"up to {plan.output_tokens}"
         fields |= {f"cost as {tier}": str(cost) for tier, cost in plan.cost.items()}
         if plan.requests:
-            fields["price list"] = plan.source or 'none: install the extra "prices"'
+            fields["price list"] = plan.source or _why_unpriced()
         if plan.unbounded:
             fields["without maxOutputTokens"] = number_of(plan.unbounded, "request")
         if plan.requests:
@@ -94,6 +98,12 @@ def estimate(client: GenAIBatchClient, args: Namespace, request_defaults: Any, o
         InputError, ConfigurationError: the requests cannot be submitted, or cannot be planned here, or earlier results
             cannot be read.
     """
+    if is_table(args.file) and args.prompt is not None:
+        msg = (
+            f"{args.file} is a table, and this command reads files. Nothing was sent. Give the task that classifies it "
+            "plan_only=True: BigQuery counts its rows."
+        )
+        raise ConfigurationError(msg)
     settings = RunSettings(
         conn_id=args.conn_id,
         model=args.model,
@@ -137,7 +147,13 @@ def _at_hand(
         args.dedupe,
         wanted_of(settings),
         manifest=lambda: None,
-        read_manifest=Manifest.model_validate_json,
+        read_manifest=read_manifest,
         keep=False,
     )
     return search.begin(client, prepared, _NOBODY, stack)
+
+
+def _why_unpriced() -> str:
+    if is_installed():
+        return "it does not have this model; a newer genai-prices may have it"
+    return 'none: install the extra "prices"'

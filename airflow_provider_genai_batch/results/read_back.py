@@ -54,6 +54,6 @@ def columns_as_rows(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     for batch in file.iter_batches(batch_size=_BATCH):
         for row in batch.to_pylist():
             row |= {name: read(row[name]) for name, read in changes.items() if row[name] is not None}
-            if row["usage"]:
+            if isinstance(row.get("usage"), dict):
                 row["usage"] = {kind: number for kind, number in row["usage"].items() if number is not None}
             yield row

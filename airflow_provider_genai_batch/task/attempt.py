@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
@@ -135,6 +136,7 @@ class TaskAttempt:
             rest = self._input.rest(prepared)
             plan = plan_attempt(self._shared, self._input, terms, rest, state)
             if self._settings.plan_only and plan is not None:
+                self._refuse_planned(terms, rest, state)
                 planned = planned_manifest(terms.order).model_copy(update=self._ledger.before)
                 return planned.model_dump(mode="json")
             if rest is None:
@@ -152,6 +154,17 @@ class TaskAttempt:
                 here = rounds.begin(RoundStart(identity, prepared, first, attempt, state))
                 done = here if isinstance(here, Done) else rounds.run(here)
         return self._finished(done, identity)
+
+    def _refuse_planned(self, terms: Terms, rest: PreparedInput | None, state: AttemptState) -> None:
+        """Refuse a plan whose first round the task would refuse.
+
+        Raises:
+            CostLimitExceeded: its requests may cost more than ``max_cost``.
+        """
+        if rest is not None and terms.limit is not None:
+            state.tier = first_tier(self._settings, rest.requests).value
+            first = NextRound(self._settings, self._input, self._ledger, terms.ready).first(rest, state)
+            terms.limit.in_tier(Tier(state.tier)).check(first, 0)
 
     def resume(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Try again after a lack of capacity, or after the input could not be read; see `run`."""

@@ -286,4 +286,5 @@ def wanted_of(settings: RunSettings) -> Wanted:
         validate=job_check(settings.output_type, settings.request_defaults),
         whole=settings.truncated == "invalid" or settings.answers.typed,
         with_response=settings.keep == "response",
+        with_media=settings.media_uri is not None,
     )

@@ -408,3 +408,38 @@ def test_the_price_leaves_out_what_needs_no_asking(
         estimated("--reuse", str(tmp_path / "none.jsonl"))
     assert [*tmp_path.glob("*asked*")] == []
     assert len(gemini.jobs) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--reuse", "{bad"], "ManifestError: '{bad' cannot be read as a manifest"),
+        (["--reuse", '{"a": 1}'], "ManifestError: This is not a manifest"),
+        (
+            ["--reuse", "none-*.jsonl"],
+            r"InputError: Earlier results are not there: none-\*\.jsonl\. .*leave reuse out",
+        ),
+    ],
+    ids=str,
+)
+def test_earlier_results_that_are_none_are_refused_in_one_line(
+    gemini: Emulator, tmp_path: Path, wrong: list[str], said: str
+) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    with pytest.raises(SystemExit, match=said):
+        main(["estimate", str(file), *wrong])
+
+
+def test_the_price_of_a_table_is_told_by_its_task(gemini: Emulator) -> None:
+    with pytest.raises(SystemExit, match=r"reads files.*plan_only=True: BigQuery counts its rows"):
+        main(["estimate", "bq://p.d.t", "--prompt", "{text}"])
+
+
+def test_a_price_list_without_the_model_is_not_said_to_be_missing(
+    gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    main(["estimate", str(file), "--model", "gemini-9-unheard-of", "--output", "plain"])
+    assert "it does not have this model; a newer genai-prices may have it" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, TooManyFailedRows
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-from airflow_provider_genai_batch.models import BatchSource, Manifest, Plan
+from airflow_provider_genai_batch.models import BatchSource, Manifest, Pilot, Plan
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
@@ -75,6 +75,21 @@ def test_a_plan_alone_counts_tokens_at_the_service_and_submits_nothing(gemini: E
     assert plan.cost["standard"].most == pytest.approx(2 * plan.cost["batch"].most)
     assert plan.cost["flex"] == plan.cost["batch"]
     assert calls(gemini) == ["countTokens"] * 10
+
+
+@pytest.mark.parametrize("tier", ["standard", "batch"])
+def test_a_plan_with_a_pilot_is_refused_where_the_pilot_would_be(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path, tier: str
+) -> None:
+    """What the others may cost is measured by the pilot."""
+    dearer = 2 if tier == "standard" else 1
+    how = {"results_uri": str(tmp_path / "rows.jsonl"), "pilot": Pilot(5, tier=tier)}
+    assert planned(client, [TEXT] * 100, max_cost=COST * dearer, **how).requests == 100
+    with pytest.raises(CostLimitExceeded, match="5 requests"):
+        planned(client, [TEXT] * 100, max_cost=COST * dearer * 0.4, **how)
+    with pytest.raises(CostLimitExceeded, match="4 requests"):  # no more than the pilot, so there is none
+        planned(client, [TEXT] * 4, max_cost=COST * 0.3, **how)
+    assert not emulator.jobs
 
 
 def test_on_vertex_ai_a_region_has_no_flex_to_plan_with(vertex: Emulator) -> None:

@@ -34,10 +34,10 @@ def addresses(
     own: str,
     manifest: Callable[[], Mapping[str, Any] | None],
     read: Callable[[Any], Manifest],
-) -> list[str]:
-    """Return the addresses of earlier results, which may not exist. The last one named comes first.
+) -> tuple[list[str], list[str]]:
+    """Return the addresses of earlier results, which may not exist, and the patterns that no file matches.
 
-    Patterns are sorted by name, so that dated names come newest first.
+    The last address named comes first. Files of a pattern are sorted by name, so that dated names come newest first.
 
     Args:
         client: the client of the task's connection.
@@ -51,7 +51,8 @@ def addresses(
     """
     # Of the task's own results, only files answer rows of a file.
     given = [uri for uri, by_hand in named(reuse, own, manifest, read) if by_hand or not is_table(uri)]
-    found = [file for uri in given for file in _expanded(client, uri)]
+    files = {uri: _expanded(client, uri) for uri in given}
+    found = [file for uri in given for file in files[uri]]
     for uri in found:
         if is_table(uri):
             msg = (
@@ -66,7 +67,7 @@ def addresses(
                 "Nothing was sent and nothing is billed."
             )
             raise InputError(msg)
-    return list(dict.fromkeys(reversed(found)))
+    return list(dict.fromkeys(reversed(found))), [uri for uri in files if not files[uri]]
 
 
 def _expanded(client: GenAIBatchClient, uri: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from msgspec import UNSET, to_builtins
 from msgspec.json import Encoder
+from pydantic_core import to_json
 
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES
@@ -43,6 +44,8 @@ class Wanted:
     """Whether answers that were cut off are refused."""
     with_response: bool = False
     """Whether rows need the service's whole response."""
+    with_media: bool = False
+    """Whether rows are refused if their response has pictures or sound and they name no file of them."""
     since: datetime | None = None
     """The oldest time of an answer that is used; None: any age."""
 
@@ -59,15 +62,19 @@ class Wanted:
     @property
     def takes_any(self) -> bool:
         """Whether every row that is not too old is good enough."""
-        return self.validate is None and not (self.whole or self.with_response)
+        return self.validate is None and not (self.whole or self.with_response or self.with_media)
 
     def takes(self, row: StoredRow | PlainRow) -> bool:
         """Whether an earlier row is good enough, apart from its age."""
+        media = None  # rows with media are not usual
         if isinstance(row, StoredRow):
             reason, text, response = row.finish_reason, row.text, row.response or None
         else:
             reason, text, response = row.get("finish_reason"), row.get("text"), row.get("response")
+            media = row.get("media")
         if (self.whole and reason in _CUT_OFF) or (self.with_response and response is None):
+            return False
+        if self.with_media and not media and b'"inlineData"' in to_json(response):
             return False
         if self.validate is None:
             return True

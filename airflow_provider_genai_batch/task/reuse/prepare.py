@@ -108,8 +108,8 @@ class Search:
         side_file.discard(side_file.place_of(self.results_uri, identity), client)
 
     def _find(self, client: GenAIBatchClient, found: AtHand, reuse: Reuse) -> None:
-        where = addresses(client, reuse, self.results_uri, self.manifest, self.read_manifest)
-        reused, missing = Reused(found.rows), []
+        where, missing = addresses(client, reuse, self.results_uri, self.manifest, self.read_manifest)
+        reused = Reused(found.rows)
         wanted = self.wanted if reuse.max_age is None else self.wanted.not_before(clock.now() - reuse.max_age)
         for uri in where:
             try:
@@ -119,8 +119,8 @@ class Search:
         if (missing or not where) and not reuse.missing_ok:
             named = ", ".join(missing) or "any that reuse names"
             msg = (
-                f"Earlier results are not there: {named}. Nothing was sent and nothing is billed. Give others, or "
-                "missing_ok=True to submit all requests if there are none."
+                f"Earlier results are not there: {named}. Nothing was sent and nothing is billed. Name others. To "
+                "submit all requests, leave reuse out, or give it missing_ok=True."
             )
             raise InputError(msg)
         found.rows.flush()

@@ -134,7 +134,7 @@ class _Columns:
 
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         self.count, self._rows = len(rows), rows
-        if not all("status" in row and isinstance(row.get("answered_at"), datetime | None) for row in rows):
+        if not all(map(_are_columns, rows)):
             msg = "its columns are not those of rows"
             raise ValueError(msg)
         self.asked = _digests([row.get("asked") if row["status"] == "ok" else None for row in rows])
@@ -174,6 +174,12 @@ def rows_of_columns(stream: BinaryIO) -> Iterator[StoredRows]:
     rows = columns_as_rows(stream)
     while some := [*islice(rows, _TOGETHER)]:
         yield _Columns(some)
+
+
+def _are_columns(row: dict[str, Any]) -> bool:
+    """Whether the values that are read before whole rows have the right types."""
+    asked, at = row.get("asked"), row.get("answered_at")
+    return "status" in row and isinstance(asked, str | None) and isinstance(at, datetime | None)
 
 
 def _digests(asked: list[str | None]) -> bytes:

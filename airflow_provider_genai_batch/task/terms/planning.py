@@ -33,7 +33,7 @@ def plan_attempt(
         state: the state of the attempt, which keeps the plan.
 
     Raises:
-        CostLimitExceeded: with `plan_only`, the plan is above a limit.
+        CostLimitExceeded: with `plan_only`, the plan is above a limit of the day.
         CallError: with `plan_only`, the jobs of the day could not be listed.
         ConfigurationError: with `plan_only`, no plan can be made.
     """
@@ -59,8 +59,6 @@ def plan_attempt(
         state.plan = plan.model_dump(mode="json")
     if only and plan is None:
         raise cannot_plan(terms.order.source)
-    if only and terms.limit is not None and prepared is not None:
-        terms.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
     if only and terms.day is not None and prepared is not None:
         charge = terms.day.whole(prepared, "Nothing was submitted, because plan_only=True.")
         shared.settler.ledger.spent_today = shared.finder.spent_today(charge)
