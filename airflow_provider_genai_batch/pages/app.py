@@ -30,7 +30,7 @@ from airflow_provider_genai_batch.pages.progress import Progress, key_of, progre
 from airflow_provider_genai_batch.pages.records import PAGE, SORTS, Wanted, all_tasks, dags_of, places, tasks
 from airflow_provider_genai_batch.pages.render import page, style_sheet
 from airflow_provider_genai_batch.pages.rights import GetUserDep, may_use, own_dags, readable
-from airflow_provider_genai_batch.pages.service.lists import BACK, LISTS
+from airflow_provider_genai_batch.pages.service.lists import BACK, LISTS, MOST_JOBS
 from airflow_provider_genai_batch.pages.sums import Sum, sums_of
 
 STATES = (
@@ -146,7 +146,7 @@ def connection(
 ) -> HTMLResponse:
     """Return the jobs that the service of a connection lists, for users who may read the connection."""
     if not conn_id:
-        return page("connection.html", conn_id="", states=(), state="", back=BACK.days)
+        return page("connection.html", conn_id="", states=(), state="", back=BACK.days, most=MOST_JOBS)
     if not may_use(user, conn_id):
         raise HTTPException(403, "Only users who may read the connection can see its jobs.")
     found = LISTS.of([conn_id])[conn_id]

@@ -280,6 +280,7 @@ def test_filters_that_fit_nothing_are_not_taken_for_an_empty_airflow(
     assert "There are not so many tasks: the last page is page 1." in text(
         ann.get(f"/genai-batch/?dag_id={ran.dag_id}&page=7")
     )
+    assert "no more than the newest 5,000" in text(bob.get("/genai-batch/connection"))
     page = bob.get("/genai-batch/connection?conn_id=genai_batch_default&state=PAUSED").text
     assert "<option selected>PAUSED</option>" in page
     assert "The service lists no job of the last 8 days in this state." in page

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client.jobs import recent_jobs
+from airflow_provider_genai_batch.client.jobs import PAGE_SIZE, recent_jobs
 from airflow_provider_genai_batch.flows.queue import queue_times, short
 from airflow_provider_genai_batch.hooks.genai_batch import open_client
 from airflow_provider_genai_batch.models import BatchJob
@@ -26,6 +26,8 @@ _PATIENCE = 1.5
 BACK = timedelta(days=8)
 """How far back a list reaches."""
 _MOST_PAGES = 50
+MOST_JOBS = _MOST_PAGES * PAGE_SIZE
+"""The most jobs in a list."""
 _MOST_LISTS = 20
 """The most connections whose lists are kept."""
 
