@@ -152,7 +152,9 @@ def _check(
         if name in settings:
             msg = f"A group takes no {name}: {why}. Leave it out."
             raise ConfigurationError(msg)
-    if settings.get("reuse") is True:
+    reuse = settings.get("reuse")
+    results = getattr(reuse, "results", reuse)
+    if any(one is True for one in (results if isinstance(results, (list, tuple)) else [results])):
         msg = (
             "reuse=True means the rows that the same task landed before, but parts land beside the table: name the "
             "table of the night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."

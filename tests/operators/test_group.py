@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from airflow_provider_genai_batch.checks import drift, length, share
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, InputError
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
-from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.models import ResultRow, Reuse
 from airflow_provider_genai_batch.operators.genai_batch import genai_batch_group
 from airflow_provider_genai_batch.operators.parts import GenAIBatchMergeOperator
 from airflow_provider_genai_batch.results.digest import digest_of
@@ -157,6 +158,25 @@ def test_parts_may_stay_files_of_a_dataset(gemini: Emulator, tmp_path: Path) -> 
     assert len(gemini.jobs) == 3
 
 
+def test_a_group_asks_what_changed_since_the_table_of_the_night_before(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    """Wherever a request stands in the input, and in whichever part."""
+    src, out = tmp_path / "in.jsonl", str(tmp_path / "rows.jsonl.gz")
+    how = {"src": str(src), "results_uri": out, "reuse": out, "dedupe": True, "max_cost": 9.0}
+    src.write_text(requests(7, first=0, keyed=True))
+    first = rows_of(run_dag(lambda: group(**how, parts=2)))
+    src.write_text(requests(9, first=3, keyed=True))
+    ran = run_dag(lambda: group(**how, parts=3))
+    second = sorted(rows_of(ran), key=lambda row: str(row.key))
+    assert sum(int(job["rows"]["total"]) for job in gemini.jobs) == 7 + 5
+    assert [row.key for row in second] == [f"k{number}" for number in range(9)]
+    assert [row.text for row in second] == [f"Answer to: Say {number}" for number in range(3, 12)]
+    assert [row.reused_from for row in second] == [out] * 4 + [None] * 5
+    counts = ran.xcom["all.merge"]["counts"]
+    assert (counts["ok"], counts["reused"], len(first)) == (9, 4, 7)
+
+
 def test_the_rows_of_all_parts_are_judged_together(gemini: Emulator, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(requests(8, keyed=True))
     gemini.script(JobScript(row_errors={0: 13, 1: 13}))
@@ -204,6 +224,8 @@ def test_nothing_is_asked_where_a_request_of_any_part_is_bad(gemini: Emulator, t
         ({"parts": 2, "pilot": 5}, "takes no pilot"),
         ({"parts": 2, "checks": [drift("a", within=0.1)], "reuse": "a.jsonl"}, "does not know the shares"),
         ({"parts": 2, "reuse": True}, "night before"),
+        ({"parts": 2, "reuse": Reuse(max_age=timedelta(days=30))}, "night before"),
+        ({"parts": 2, "reuse": ["a.jsonl", True]}, "night before"),
         ({"parts": 2, "src": "bq://p.d.t"}, "BigQuery divides"),
         ({"parts": 2, "src": []}, "empty list"),
         ({"parts": 2, "max_active_jobs": 0}, "max_active_jobs"),
