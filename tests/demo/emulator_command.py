@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"^(http://\S+)$", re.MULTILINE)
 _EXPORT = re.compile(r"^export (\w+)=(\S+)$", re.MULTILINE)
-_START_SECONDS = 90
+_START_SECONDS = 240
 
 
 class EmulatorCommand:

@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.emulator.processes.loopback import LoopbackSer
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _PAGE_ROWS = 2000
 _NOT_FOUND = 404
 _READY = re.compile(r"^READY (http://\S+)$", re.MULTILINE)

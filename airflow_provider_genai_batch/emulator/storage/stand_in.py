@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Listing: TypeAlias = list[tuple[str, int]]
 """The addresses of objects and their sizes in bytes."""
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _ATTEMPTS = 3
 _CHUNK = 1 << 20
 _PAGE_OBJECTS = 1000
