@@ -109,6 +109,16 @@ class TaskRecord:
         return self.manifest is not None and self.manifest.counts is not None
 
     @property
+    def queued(self) -> float | None:
+        """For how many seconds its first job was queued; None: not known, as with a pilot before it."""
+        made = self.manifest
+        if made is None or not made.job_names or (made.plan is not None and made.plan.pilot):
+            return None
+        if made.create_time is None or made.start_time is None:
+            return None
+        return (made.start_time - made.create_time).total_seconds()
+
+    @property
     def address(self) -> dict[str, Any]:
         """The parameters in the address of its page."""
         return dict(zip(("dag_id", "task_id", "run_id", "map_index"), self.place, strict=True))

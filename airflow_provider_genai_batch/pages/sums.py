@@ -60,8 +60,8 @@ class Sums:
         for one in (self.whole, self.days[day], self.dags[record.dag_id], self.models[model]):
             one.add(manifest)
         self.causes.update(manifest.causes)
-        if manifest.create_time and manifest.start_time:
-            self.queued[model].append((manifest.start_time - manifest.create_time).total_seconds())
+        if record.queued is not None:
+            self.queued[model].append(record.queued)
 
     def queue_times(self) -> dict[str, tuple[float, float, int]]:
         """Return for each model the median and the 90th percentile of the seconds in the queue, and their number.

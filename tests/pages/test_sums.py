@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.models import Cost, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.manifest.manifest import Saved
+from airflow_provider_genai_batch.models.manifest.plan import Plan
 from airflow_provider_genai_batch.pages.chart import bars, parts_of
 from airflow_provider_genai_batch.pages.words import between, duration, moment, number, usd
 
@@ -48,6 +50,29 @@ def test_tasks_that_asked_are_summed_up_and_those_that_look_again_are_not() -> N
     assert [*sums.days][:2] == ["2026-03-01", "2026-03-02"]
     assert sums.causes == {"13 INTERNAL": 11}
     assert sums.queue_times() == {"gemini-2.5-flash": (300.0, 540.0, 11)}
+
+
+def test_immediate_calls_count_for_no_time_in_the_queue() -> None:
+    from airflow_provider_genai_batch.pages.sums import sums_of
+
+    job = record(0, 1.0, queued=5)
+    plan = Plan(
+        requests=10,
+        jobs=1,
+        tier="batch",
+        input_tokens=1,
+        output_tokens=1,
+        unbounded=0,
+        unsized=0,
+        looked_at=10,
+        pilot=5,
+    )
+    at_once, after_pilot = (
+        replace(job, manifest=job.manifest.model_copy(update=others))
+        for others in ({"job_names": ()}, {"plan": plan})
+    )
+    assert (job.queued, at_once.queued, after_pilot.queued) == (300.0, None, None)
+    assert sums_of([job, at_once, after_pilot]).queue_times() == {"gemini-2.5-flash": (300.0, 300.0, 1)}
 
 
 def submitted(day: int, *names: str) -> Any:
