@@ -137,8 +137,8 @@ class TaskAttempt:
             plan = plan_attempt(self._shared, self._input, terms, rest, state)
             if self._settings.plan_only and plan is not None:
                 self._refuse_planned(terms, rest, state)
-                planned = planned_manifest(terms.order).model_copy(update=self._ledger.before)
-                return planned.model_dump(mode="json")
+                known = {**self._ledger.before, "last_results_uri": self._input.last_results}
+                return planned_manifest(terms.order).model_copy(update=known).model_dump(mode="json")
             if rest is None:
                 whole = RoundStart(identity, prepared, prepared, attempt, state)
                 asked = (self._input, self._settlement, self._outcome)

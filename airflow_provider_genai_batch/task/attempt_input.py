@@ -36,6 +36,7 @@ from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
 from airflow_provider_genai_batch.task.reuse.find import Wanted
 from airflow_provider_genai_batch.task.reuse.in_tables import RowsAtHand, TableSearch
+from airflow_provider_genai_batch.task.reuse.named import last_results
 from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
@@ -182,6 +183,11 @@ class AttemptInput:
         keep, others = not settings.plan_only, _other_models(settings)
         found = (settings.file_uri, reuse, settings.dedupe, wanted_of(settings), manifest, read_manifest)
         return Search(*found, keep=keep, other_models=others)
+
+    @property
+    def last_results(self) -> str | None:
+        """Return where the rows of the task's last earlier run landed; None: unknown, or they are not used again."""
+        return last_results(self._task.earlier_manifest()) if self._settings.reuse else None
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return the requests without an existing answer; None: all have one."""

@@ -12,8 +12,10 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import Reuse
-from tests.task.test_reuse import asked, client, rows, texts
+from tests.task.plain_task import attempt
+from tests.task.test_reuse import asked, client, rows, task, texts
 from tests.task.test_reuse_combined import IMAGE, night
 
 __all__ = ["client"]
@@ -64,6 +66,20 @@ def test_an_answer_whose_pictures_were_not_kept_is_asked_for_again_where_they_ar
         out = last
     assert asked(emulator) == [2, 2]
     assert manifest["counts"]["reused"] == 2
+
+
+def test_the_run_after_a_plan_finds_what_landed_before_it(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    """Where each run has a file of its own, a manifest says where the last one is; that of a plan has no rows."""
+    before = None
+    for day, plan_only in (("mon", False), ("tue", True), ("wed", True), ("thu", False)):
+        how = {"source": lambda: texts(1, 2), "results_uri": str(tmp_path / f"{day}.jsonl"), "reuse": True}
+        made = attempt(task(day, earlier=before), client, [], plan_only=plan_only, **how)
+        before = made.run(Attempt())
+        if plan_only:
+            assert before["plan"]["reused"] == 2
+    assert (before["counts"]["reused"], before["last_results_uri"], asked(emulator)) == (2, None, [2])
 
 
 def test_a_pattern_that_no_file_matches_is_missing_like_a_file(

@@ -82,6 +82,8 @@ class Manifest(Noun):
     """Where the service wrote the rows, one address for each job (``inline``: in the job itself)."""
     results_uri: Line | None = None
     """Where this package landed the normalised rows."""
+    last_results_uri: Line | None = None
+    """Only in a plan of a task with ``reuse``: where the rows of its last earlier run landed, for the run after it."""
     results_digest: str | None = None
     """Size and checksum of the file that landed there, to recognise that it has been overwritten."""
     media_uri: Line | None = None

@@ -9,6 +9,12 @@ from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models import Manifest, Reuse
 
 
+def last_results(manifest: Mapping[str, Any] | None) -> str | None:
+    """Return where the rows of a task's last run landed, by its last manifest, which may be that of a plan."""
+    known = manifest or {}
+    return known.get("results_uri") or known.get("last_results_uri")
+
+
 def named(
     reuse: Reuse,
     own: str,
@@ -29,7 +35,7 @@ def named(
     found: list[tuple[str, bool]] = []
     for one in reuse.results if isinstance(reuse.results, (list, tuple)) else [reuse.results]:
         if one is True:
-            before = (manifest() or {}).get("results_uri")
+            before = last_results(manifest())
             found += [(uri, False) for uri in (before, own) if uri]
         elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
             where = read(one).results_uri
