@@ -119,6 +119,7 @@ def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") 
     wanted = _wanted(user, days, dag_id=dag_id, conn_id=conn_id)
     with _session() as session:
         found = sums_of(all_tasks(session, wanted))
+    usd_by_day = found.usd_by_day()
     return page(
         "sums.html",
         sums=found,
@@ -127,8 +128,8 @@ def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") 
         days=days,
         spans=SPANS,
         chart=chart.bars(
-            {day: one.usd for day, one in found.days.items()},
-            {day: words.usd(one.usd) for day, one in found.days.items()},
+            usd_by_day,
+            {day: words.usd(usd) for day, usd in usd_by_day.items()},
             "Cost by day in USD",
         ),
         tables={"Day": found.days, "DAG": _dearest(found.dags), "Model": _dearest(found.models)},

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from airflow_provider_genai_batch.flows.queue import percentile, short
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.pages.records import ASKS, READS, TaskRecord
+
+_NO_DAY = "unknown"
+"""Stands for the day of a task that has not begun."""
 
 
 @dataclass
@@ -56,12 +60,20 @@ class Sums:
     def add(self, record: TaskRecord, manifest: Manifest) -> None:
         """Add the manifest of a task."""
         model = short(manifest.model) or "unknown"
-        day = f"{record.begun:%Y-%m-%d}" if record.begun else "unknown"
+        day = f"{record.begun:%Y-%m-%d}" if record.begun else _NO_DAY
         for one in (self.whole, self.days[day], self.dags[record.dag_id], self.models[model]):
             one.add(manifest)
         self.causes.update(manifest.causes)
         if record.queued is not None:
             self.queued[model].append(record.queued)
+
+    def usd_by_day(self) -> dict[str, float]:
+        """Return the cost of each day from the first to the last one, also of days without tasks."""
+        named = [date.fromisoformat(day) for day in self.days if day != _NO_DAY]
+        if not named:
+            return {}
+        all_days = (min(named) + timedelta(days=at) for at in range((max(named) - min(named)).days + 1))
+        return {day: self.days[day].usd if day in self.days else 0.0 for day in map(str, all_days)}
 
     def queue_times(self) -> dict[str, tuple[float, float, int]]:
         """Return for each model the median and the 90th percentile of the seconds in the queue, and their number.

@@ -52,6 +52,15 @@ def test_tasks_that_asked_are_summed_up_and_those_that_look_again_are_not() -> N
     assert sums.queue_times() == {"gemini-2.5-flash": (300.0, 540.0, 11)}
 
 
+def test_days_without_tasks_have_their_place_in_the_picture() -> None:
+    from airflow_provider_genai_batch.pages.sums import sums_of
+
+    unbegun = replace(record(0, 7.0), begun=None)
+    days = sums_of([record(0, 2.0), record(3, 1.0), unbegun]).usd_by_day()
+    assert days == {"2026-03-01": 2.0, "2026-03-02": 0.0, "2026-03-03": 0.0, "2026-03-04": 1.0}
+    assert sums_of([unbegun]).usd_by_day() == {}
+
+
 def test_immediate_calls_count_for_no_time_in_the_queue() -> None:
     from airflow_provider_genai_batch.pages.sums import sums_of
 
