@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from datetime import timezone
 from functools import wraps
 from itertools import chain, islice
 from pathlib import Path
@@ -299,7 +300,7 @@ def _brief(job: BatchJob) -> dict[str, Any]:
         "state": job.state.value,
         "model": job.model,
         "display_name": job.display_name,
-        "created": job.create_time and job.create_time.strftime("%Y-%m-%d %H:%M:%S"),
+        "created": job.create_time and f"{job.create_time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         "succeeded": counts.succeeded,
         "failed": counts.failed,
         "requests": counts.total,

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,9 @@ def test_jobs_are_listed_as_airflow_lists_things(
     assert [job["name"] for job in told] == names[:0:-1]
     assert {job["display_name"] for job in told} == {"nightly"}
     assert {job["requests"] for job in told} == {3}
+    main(["list", "--since", told[-1]["created"], "--output", "json"])
+    assert len(json.loads(capsys.readouterr().out)) >= 2
+    assert all(datetime.fromisoformat(job["created"].replace("Z", "+00:00")).tzinfo for job in told)
     main(["list"])
     table = capsys.readouterr().out
     assert all(name in table for name in names)
