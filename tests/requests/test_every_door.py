@@ -176,6 +176,28 @@ def test_a_jobs_output_is_an_input_of_the_next(door: Door, tmp_path: Path) -> No
     assert door(OUTPUT, VERTEX, FLASH, None, tmp_path) == [json.loads(line) for line in OUTPUT]
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("beside", [{"tags": []}, {"meta": {"tags": [], "a": 1}}])
+def test_a_list_that_the_service_has_emptied_does_not_end_a_job_for_good(
+    beside: dict[str, Any], door: Door, tmp_path: Path
+) -> None:
+    given = [json.dumps({**json.loads(line), **beside}) for line in OUTPUT]
+    assert door(given, VERTEX, FLASH, None, tmp_path) == [json.loads(line) for line in given]
+    fresh = {**GOOD[FLASH], **beside}
+    with pytest.raises(RequestError, match="gives lists back empty"):
+        door([json.dumps(fresh)], VERTEX, FLASH, None, tmp_path)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_key_that_the_service_took_for_a_number_is_read_as_text(door: Door, tmp_path: Path) -> None:
+    given = [
+        json.dumps({**json.loads(line), "key": key}) for line, key in zip(OUTPUT, (42, 4.5), strict=True)
+    ]
+    rows = door(given, VERTEX, FLASH, None, tmp_path)
+    assert [row["key"] for row in rows] == ["key=42", "key=4.5"]
+    assert [row["response"] for row in rows] == [json.loads(line)["response"] for line in OUTPUT]
+
+
 def test_objects_in_cloud_storage_are_read_where_they_are(cloud_storage: CloudStorage) -> None:
     with (
         Emulator(storage=cloud_storage) as emulator,

@@ -204,6 +204,12 @@ def test_a_text_embedding_is_numbers_too() -> None:
     assert read_row({"predictions": [], "status": ""}, VERTEX).status is RowStatus.ERROR
 
 
+@pytest.mark.parametrize("unset", [None, []])
+def test_a_column_of_another_family_that_is_not_set_hides_no_answer(unset: Any) -> None:
+    line = {"key": "a", "response": ANSWER, "status": "", "instance": None, "predictions": unset}
+    assert read_row(line, VERTEX).status is RowStatus.OK
+
+
 def test_the_response_is_kept_on_request_only() -> None:
     line = {"key": "a", "response": ANSWER}
     assert read_row(line, GEMINI).response is None

@@ -126,7 +126,7 @@ def _exception(
     error = _row_error(line) if "error" in line or "status" in line else None
     if error is None and "status_code" in response:
         error = _read_error(envelope_error(response), "the service sent an error without a word")
-    if error is None and "predictions" in line:
+    if error is None and not response and line.get("predictions") is not None:
         return _text_embedding(line, key, backend, reading)
     if error is not None or not response:
         return _refused(line, key, error or row_error("the service sent neither a response nor an error"))

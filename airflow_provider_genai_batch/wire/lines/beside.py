@@ -70,8 +70,11 @@ def read_beside(
         if isinstance(inner, str) and isinstance(metadata, Mapping):
             rest = {name: value for name, value in metadata.items() if name != "key"} or None
         beside = {**written, **({} if rest is None else {"metadata": rest})}
-        key = _one_key(fields.get("key"), inner)
-        if key is not None and is_output(written):
+        key, output = fields.get("key"), is_output(written)
+        if output and type(key) in (int, float):
+            key = str(key)  # the importer has taken it for a number
+        key = _one_key(key, inner)
+        if key is not None and output:
             key = read_key(key)  # a key from an output may have a mark
         return key, None, _echoed(beside)
     if written:
@@ -135,13 +138,14 @@ def _echoed(written: Mapping[str, Any]) -> dict[str, Any]:
             beside[name] = value
             continue
         beside[name] = free(value, name)
-        if _has_list(beside[name]):
+        if _has_list(beside[name], empty=not output):
             msg = f"the field {name!r} beside request is not a single value: it is a list or has one"
             raise RequestError(msg, "Vertex AI gives lists back empty: write it as a JSON string.")
     return beside
 
 
-def _has_list(value: Any) -> bool:
+def _has_list(value: Any, *, empty: bool) -> bool:
+    """Whether there is a list in it; `empty` ones count only in what the service has not written itself."""
     if isinstance(value, dict):
-        return any(map(_has_list, value.values()))
-    return isinstance(value, list)
+        return any(_has_list(one, empty=empty) for one in value.values())
+    return isinstance(value, list) and (empty or bool(value))
