@@ -82,6 +82,17 @@ def test_the_publisher_decides_the_family_and_bare_names_get_theirs(
     assert (family_of(model), read_model(model, VERTEX)) == (family, name)
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "llama-2-7b", "claude-3-haiku@20240307", "qwen3"])
+def test_nobody_is_sent_to_the_other_service_for_a_model_that_it_does_not_run_either(model: str) -> None:
+    told = []
+    for backend in (GEMINI, VERTEX):
+        with pytest.raises(UnsupportedError) as caught:
+            read_model(model, backend)
+        told.append(str(caught.value))
+    assert "connection" not in told[0]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "gpt-oss-120b-maas", "models/claude-opus-5"])
 def test_a_partners_model_on_the_gemini_api_tells_which_service_runs_it(model: str) -> None:
     with pytest.raises(UnsupportedError, match="Vertex AI runs and the Gemini API does not"):
