@@ -58,7 +58,7 @@ def test_a_path_prefix_of_the_host_is_kept(emulator: Emulator) -> None:
 def test_what_is_no_vertex_job_is_refused_before_it_is_sent(emulator: Emulator, name: str) -> None:
     calls = Calls(vertex_config(emulator))
     for call in (calls.look, calls.cancel, calls.delete):
-        with pytest.raises(InputError, match="not a job of Vertex AI"):
+        with pytest.raises(InputError, match="no name of a job of Vertex AI"):
             call(name)
 
 
@@ -77,14 +77,14 @@ def test_what_is_no_vertex_job_is_refused_before_it_is_sent(emulator: Emulator, 
 )
 def test_what_is_no_gemini_job_is_refused_before_it_is_sent(emulator: Emulator, gem: Any, name: str) -> None:
     for call in (gem.get, gem.cancel, gem.delete, gem.rows):
-        with pytest.raises(InputError, match="not a job of the Gemini API"):
+        with pytest.raises(InputError, match="no name of a job of the Gemini API"):
             call(name)
     assert emulator.requests == []
 
 
 def test_a_name_that_is_no_file_is_refused(gem: Any) -> None:
     for call in (gem.calls.get_file, gem.calls.delete_file, gem.calls.download_file):
-        with pytest.raises(InputError, match="not a file"):
+        with pytest.raises(InputError, match="no name of a file"):
             call("files/a?x")
 
 
