@@ -315,7 +315,12 @@ def test_rows_of_every_source_land_in_a_typed_table(
         ("10:00:00Z", Column("x", "TIME"), None),
         ("10:00:00-05:00", Column("x", "TIME"), None),
         ({"a": [1]}, Column("x", "JSON"), {"a": [1]}),
-        ({"y": "a"}, Column("x", "STRUCT", fields=(Column("y", "DATE"),)), {"y": "a"}),
+        ({"y": "a"}, Column("x", "STRUCT", fields=(Column("y", "STRING"),)), {"y": "a"}),
+        ({"y": "02.01.2026"}, Column("x", "STRUCT", fields=(Column("y", "DATE"),)), None),
+        ("2026-01-02", Column("x", "DATE"), "2026-01-02"),
+        ("2026-01-02T03:04:05.5+05:30", Column("x", "TIMESTAMP"), "2026-01-02T03:04:05.5+05:30"),
+        ("2026-01-02T03:04:05Z", Column("x", "TIMESTAMP"), "2026-01-02T03:04:05Z"),
+        ("yesterday", Column("x", "TIMESTAMP"), None),
         ({"y": 1}, Column("x", "STRUCT", fields=(Column("y", "STRING"),)), None),
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.exceptions import InputError
@@ -183,6 +183,24 @@ def test_columns_are_called_as_fields_are_asked_for_by_their_aliases() -> None:
     check = table.checked(answer_check(Aliased))
     assert check is not None
     assert check('{"theKind": "a"}') == {"theKind": "a"}
+
+
+def test_a_field_that_is_read_and_written_by_other_names_keeps_its_value() -> None:
+    class Inner(BaseModel):
+        size: int | None = Field(None, validation_alias="theSize")
+
+    class Aliased(BaseModel):
+        hidden: str = Field("x", exclude=True)
+        kind: str | None = Field(None, validation_alias=AliasChoices("theKind", "kindOf"))
+        shade: str | None = Field(None, serialization_alias="colour")
+        inner: Inner
+        more: list[Inner]
+
+    table = TypedTable(TableName("p", "d", "t"), columns_of(Aliased))
+    answer = {"theKind": "a", "shade": "red", "inner": {"theSize": 1}, "more": [{"theSize": 2}]}
+    check = table.checked(answer_check(Aliased))
+    assert check is not None
+    assert check(json.dumps(answer)) == {"hidden": None, **answer}
 
 
 def test_what_makes_no_columns_is_refused() -> None:

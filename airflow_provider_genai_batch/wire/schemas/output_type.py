@@ -106,7 +106,7 @@ def answer_check(output_type: Any) -> AnswerCheck:
     # The adapter's own method costs as much as a small answer, and each setting a fifth of one. The schema names the
     # fields by name, so they are also read by name, even if they have aliases.
     read: Callable[[str | bytes], Any] = adapter.validator.validate_json
-    if _has_aliases(adapter.core_schema):
+    if has_aliases(adapter.core_schema):
         read = partial(adapter.validator.validate_json, by_alias=True, by_name=True)
     back = _way_back(output_type, adapter)
 
@@ -209,11 +209,11 @@ def given_type(output_type: Any) -> Any:
     return type_of_columns(output_type) if isinstance(output_type, str) else output_type
 
 
-def _has_aliases(core: Any) -> bool:
+def has_aliases(core: Any) -> bool:
     """Whether a member of a type may have another name in JSON, according to Pydantic's schema of the type."""
     if isinstance(core, Mapping):
-        return any(("alias" in str(name) and value) or _has_aliases(value) for name, value in core.items())
-    return isinstance(core, (list, tuple)) and any(map(_has_aliases, core))
+        return any(("alias" in str(name) and value) or has_aliases(value) for name, value in core.items())
+    return isinstance(core, (list, tuple)) and any(map(has_aliases, core))
 
 
 def _adapter(output_type: Any) -> TypeAdapter[Any]:

@@ -17,8 +17,13 @@ from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 
 _LONG, _SAFE = 1 << 63, 1 << 53
 _FRACTION, _WHOLE = Decimal("1e-9"), Decimal("1e29")
-_TEXTS = ("STRING", "DATE", "TIMESTAMP")
-_OFFSET = re.compile("[Zz+-]")
+_DATE, _TIME = r"\d{4}-\d\d-\d\d", r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+_FORMS = {
+    "DATE": re.compile(_DATE),
+    "TIME": re.compile(_TIME),
+    "TIMESTAMP": re.compile(rf"{_DATE}T{_TIME}(?:Z|[+-]\d\d:\d\d)?"),
+}
+"""The texts that columns take: Pydantic writes such ones, but the serializers of a model may write others."""
 _KINDS = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
 
 OWN: tuple[Column, ...] = (
@@ -61,7 +66,7 @@ def conform(columns: Sequence[Column], answer: Mapping[str, Any]) -> dict[str, A
     found, bad = {}, []
     for one in columns:
         try:
-            found[one.name] = _value(one, answer.get(one.name))
+            found[one.name] = _value(one, answer.get(one.written or one.name))
         except (TypeError, ValueError, InvalidOperation):
             bad.append(one.name)
     if bad:
@@ -85,7 +90,7 @@ def _value(column: Column, value: Any) -> Any:
 def _one(column: Column, value: Any) -> Any:
     kind = column.kind
     if kind == "STRUCT" and isinstance(value, Mapping):
-        return {one.name: _value(one, value.get(one.name)) for one in column.fields}
+        return {one.name: _value(one, value.get(one.written or one.name)) for one in column.fields}
     if kind == NUMERIC and not isinstance(value, bool):
         return _numeric(value)
     if not _takes(kind, value):
@@ -94,10 +99,10 @@ def _one(column: Column, value: Any) -> Any:
 
 
 def _takes(kind: str, value: Any) -> bool:
-    if kind == "TIME":
-        return isinstance(value, str) and _OFFSET.search(value) is None
-    if kind in _TEXTS:
+    if kind == "STRING":
         return isinstance(value, str)
+    if kind in _FORMS:
+        return isinstance(value, str) and _FORMS[kind].fullmatch(value) is not None
     if kind == "INT64":
         return type(value) is int and -_LONG <= value < _LONG
     if kind == "FLOAT64":

@@ -12,15 +12,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from typing_extensions import override
 
 from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.wire.schemas.output_type import has_aliases
 
 NUMERIC = "NUMERIC(38, 9)"
 """With its width: outside the service, a plain NUMERIC has three decimals."""
 _FORMATS = {"date": "DATE", "date-time": "TIMESTAMP", "time": "TIME"}
 _PLAIN = {"string": "STRING", "integer": "INT64", "number": "FLOAT64", "boolean": "BOOL"}
+_MODES: tuple[JsonSchemaMode, ...] = ("validation", "serialization")
 _OF_VALUES = {str: "STRING", int: "INT64", float: "FLOAT64", bool: "BOOL"}
 
 TYPES: Mapping[str, str] = {
@@ -60,6 +62,8 @@ class Column:
     """For JSON: ``object`` or ``array``, empty for anything."""
     fields: tuple[Column, ...] = ()
     """The fields of a STRUCT."""
+    written: str = ""
+    """Its name in the JSON that Pydantic writes of an answer, if types have aliases; empty: `name`."""
 
     @property
     def type(self) -> str:
@@ -80,15 +84,45 @@ def columns_of(output_type: Any) -> tuple[Column, ...]:
         InputError: it has no fields, or one that cannot be a column.
     """
     try:
-        schema = TypeAdapter(output_type).json_schema(schema_generator=_Marked)
+        adapter = TypeAdapter(output_type)
+        root = _column_of(adapter)
+        if has_aliases(adapter.core_schema):
+            own, dumped = (_column_of(adapter, mode, by_alias=False) for mode in _MODES)
+            root = _with_written(root, own, dumped, _column_of(adapter, "serialization"))
     except PydanticUserError as error:
         msg = f"output_type={output_type!r} has no JSON Schema, so it makes no columns: {error.message}"
         raise InputError(msg) from error
-    root = _Reader(schema.get("$defs") or {}).column("answer", schema)
     if root.kind != "STRUCT" or root.repeated:
         msg = f"output_type={output_type!r} has no fields to make columns of: give a Pydantic model with one for each"
         raise InputError(msg)
     return root.fields
+
+
+def _column_of(
+    adapter: TypeAdapter[Any],
+    mode: JsonSchemaMode = "validation",
+    *,
+    by_alias: bool = True,
+) -> Column:
+    schema = adapter.json_schema(schema_generator=_Marked, mode=mode, by_alias=by_alias)
+    return _Reader(schema.get("$defs") or {}).column("answer", schema)
+
+
+def _with_written(column: Column, own: Column, dumped: Column, written: Column) -> Column:
+    """Return a column with the names by which Pydantic writes it and its fields: reading may have other aliases.
+
+    Args:
+        column: as it is read.
+        own: the same, by the names of the type's attributes.
+        dumped: as it is written, by the names of the type's attributes.
+        written: the same, by the names in JSON.
+    """
+    pairs = {one.name: (one, other) for one, other in zip(dumped.fields, written.fields, strict=True)}
+    fields = []
+    for one, attribute in zip(column.fields, own.fields, strict=True):
+        both = pairs.get(attribute.name, (attribute, attribute))
+        fields.append(replace(_with_written(one, attribute, *both), written=both[1].name))
+    return replace(column, fields=tuple(fields))
 
 
 class _Marked(GenerateJsonSchema):
