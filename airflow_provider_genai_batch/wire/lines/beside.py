@@ -72,7 +72,7 @@ def read_beside(
         beside = {**written, **({} if rest is None else {"metadata": rest})}
         key, output = fields.get("key"), is_output(written)
         if output and type(key) in (int, float):
-            key = str(key)  # the importer has taken it for a number
+            key = str(key)  # the importer has read it as a number
         key = _one_key(key, inner)
         if key is not None and output:
             key = read_key(key)  # a key from an output may have a mark
