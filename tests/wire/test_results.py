@@ -204,6 +204,32 @@ def test_a_text_embedding_is_numbers_too() -> None:
     assert read_row({"predictions": [], "status": ""}, VERTEX).status is RowStatus.ERROR
 
 
+@pytest.mark.parametrize("said", ["", " ", "null", "{}"])
+def test_an_error_as_text_that_says_nothing_hides_no_answer(said: str) -> None:
+    line = {"id": "x", "custom_id": "a", "response": ANSWER, "error": said}
+    assert read_row(line, VERTEX).status is RowStatus.OK
+
+
+@pytest.mark.parametrize(
+    "said", ['{"code": 429, "message": "slow"}', '{"error": {"code": 429, "message": "slow"}}']
+)
+def test_an_error_as_json_text_keeps_its_code_and_message(said: str) -> None:
+    row = read_row({"id": "x", "custom_id": "a", "response": None, "error": said}, VERTEX)
+    assert row.status is RowStatus.ERROR
+    assert row.error is not None
+    assert (row.error.code, row.error.message) == (429, "slow")
+
+
+@pytest.mark.parametrize("line", [{"key": "a"}, {"custom_id": "a", "request": {}, "status": ""}])
+@pytest.mark.parametrize("kind", [{}, {"type": "error"}])
+def test_an_error_in_place_of_an_answer_is_an_error(line: dict[str, Any], kind: dict[str, Any]) -> None:
+    inner = {"type": "overloaded_error", "message": "try later"}
+    row = read_row({**line, "response": {**kind, "error": inner}}, VERTEX)
+    assert row.status is RowStatus.ERROR
+    assert row.error is not None
+    assert (row.error.status, row.error.message) == ("overloaded_error", "try later")
+
+
 @pytest.mark.parametrize("unset", [None, []])
 def test_a_column_of_another_family_that_is_not_set_hides_no_answer(unset: Any) -> None:
     line = {"key": "a", "response": ANSWER, "status": "", "instance": None, "predictions": unset}

@@ -58,6 +58,8 @@ _STATUSES = (
 )
 """``google.rpc.Code`` by its numbers: Gemini's rows have only the number."""
 _HTTP_CANCELLED = 499
+_NO_ERROR = ("", "null", "{}")
+"""Texts of the column ``error`` of open models that say nothing: in BigQuery it is JSON text, like ``response``."""
 _OWN = frozenset(
     (
         *("key", "request", "response", "status", "error"),
@@ -66,6 +68,8 @@ _OWN = frozenset(
 )
 """Members of a line in Vertex AI's output; all others come from the input line."""
 _KEY_AND_RESPONSE = 2
+_MAY_FAIL = frozenset(("status_code", "error"))
+"""Members of a response that is not an answer."""
 
 
 def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | None = None) -> PlainRow:
@@ -79,7 +83,7 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
         response = unwrapped(response)
     if type(response) is not dict:
         response = {}
-    if len(line) > _KEY_AND_RESPONSE or not response or "error" in line or "status_code" in response:
+    if len(line) > _KEY_AND_RESPONSE or not response or "error" in line or not _MAY_FAIL.isdisjoint(response):
         row = _exception(line, key, response, backend, reading) or _answer(key, response, reading)
     else:
         row = _answer(key, response, reading)
@@ -126,6 +130,8 @@ def _exception(
     error = _row_error(line) if "error" in line or "status" in line else None
     if error is None and "status_code" in response:
         error = _read_error(envelope_error(response), "the service sent an error without a word")
+    if error is None and "candidates" not in response and (inner := mapping(response.get("error"))):
+        error = _read_error(inner, "")
     if error is None and not response and line.get("predictions") is not None:
         return _text_embedding(line, key, backend, reading)
     if error is not None or not response:
@@ -183,8 +189,8 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     error = line.get("error")
     if isinstance(error, dict) and error:
         return _read_error(mapping(error.get("error")) or error, "")
-    if isinstance(error, str) and error:
-        return row_error(error)
+    if isinstance(error, str) and error.strip() not in _NO_ERROR:
+        return _status_error(error)
     status = line.get("status")
     if isinstance(status, dict):  # only seen in other clients' readers, also beside answers; code 0 is OK
         status = mapping(status.get("error")) or status
