@@ -17,7 +17,7 @@ _UNKNOWN = rb"\ufffd"
 
 
 def loads(data: bytes, *, errors: str = "replace") -> Any:
-    """Read JSON with half surrogate pairs, bytes that are not UTF-8, or integers of thousands of digits.
+    """Read JSON with half surrogate pairs, bytes that are not UTF-8, bare control characters, or endless integers.
 
     An invalid character becomes U+FFFD. An integer that is too long for Python becomes a float (usually infinity).
 
@@ -30,7 +30,7 @@ def loads(data: bytes, *, errors: str = "replace") -> Any:
         RecursionError: it is nested too deeply.
     """
     text = _ESCAPE.sub(_mended, data).decode(errors=errors)
-    return json.loads(text, parse_int=_integer)
+    return json.loads(text, parse_int=_integer, strict=False)
 
 
 def _mended(escape: re.Match[bytes]) -> bytes:

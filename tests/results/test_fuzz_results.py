@@ -100,7 +100,7 @@ def _is_utf8(data: bytes) -> bool:
 def _is_object(line: bytes) -> bool:
     """Whether a line is a JSON object, by another reader of JSON; it knows no limits, and is lenient with NaN."""
     try:
-        return isinstance(json.loads(line.strip(b" \t\r")), dict)
+        return isinstance(json.loads(line.strip(b" \t\r"), strict=False), dict)
     except (ValueError, RecursionError):
         return False
 
