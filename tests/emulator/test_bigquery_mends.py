@@ -197,3 +197,17 @@ def test_calls_end_badly_when_a_test_wants_it(server: BigQuery, google: google_b
     assert [fault["call"] for fault in server.heal()] == ["datasets.get"]
     with pytest.raises(ValueError, match="no call of BigQuery's"):
         server.refuse("jobs.inserts", 403)
+
+
+@pytest.mark.parametrize("parts", ["PARTITION BY day", "CLUSTER BY id", "PARTITION BY day CLUSTER BY id"])
+def test_a_table_is_replaced_by_one_with_the_same_parts_alone(
+    google: google_bigquery.Client, parts: str
+) -> None:
+    name, rows = f"ds.parts_{len(parts)}", "AS SELECT 1 AS id, DATE '2026-01-02' AS day"
+    run(google, f"CREATE TABLE {name} {parts} {rows}")
+    run(google, f"CREATE OR REPLACE TABLE {name} {parts} {rows}")
+    with pytest.raises(BadRequest, match="Cannot replace a table with a different partitioning spec"):
+        run(google, f"CREATE OR REPLACE TABLE {name} {rows}")
+    run(google, f"DROP TABLE {name}")
+    run(google, f"CREATE OR REPLACE TABLE {name} {rows}")
+    run(google, f"CREATE OR REPLACE TABLE {name} {rows}")

@@ -10,6 +10,7 @@ import sqlglot
 from bqemulator.api.routes import jobs
 from bqemulator.catalog import ddl_sync
 from bqemulator.catalog.models import Clustering
+from bqemulator.domain.errors import InvalidQueryError
 from sqlglot import exp
 
 _OF_EXPIRY = "expirationTime"
@@ -39,6 +40,47 @@ def with_options(original: Any) -> Any:
                 ctx.catalog.update_table(table.model_copy(update=found))
 
     return sync
+
+
+def refusing_other_parts(original: Any) -> Any:
+    """Refuse a CREATE OR REPLACE TABLE whose partitions or clusters are not those of the existing table.
+
+    Args:
+        original: bqemulator's function that runs a query job or describes its failure.
+    """
+
+    async def execute(
+        *, ctx: Any, project_id: str, job_id: str, bq_sql: str, config: Any, **rest: Any
+    ) -> Any:
+        if problem := _other_parts(bq_sql, project_id, ctx):
+            return jobs._failed_job_meta(  # noqa: SLF001 - upstream's form of a failed job
+                project_id=project_id,
+                job_id=job_id,
+                job_type="QUERY",
+                config=config,
+                error_result=jobs._domain_error_to_error_result(InvalidQueryError(problem)),  # noqa: SLF001 - as above
+                now=ctx.clock.now(),
+            )
+        return await original(
+            ctx=ctx, project_id=project_id, job_id=job_id, bq_sql=bq_sql, config=config, **rest
+        )
+
+    return execute
+
+
+def _other_parts(sql: str, project: str, ctx: Any) -> str:
+    created = _created(sql) if "replace" in sql.lower() else None
+    target = ddl_sync._detect_plain_create_table(sql) if created and created.args.get("replace") else None  # noqa: SLF001
+    ref = None if target is None else ddl_sync._split_target(target, project)  # noqa: SLF001 - as above
+    table = ctx.catalog.get_table(*ref) if ref and all(ref) else None
+    if created is None or table is None:
+        return ""
+    properties = created.args.get("properties")
+    asked = {type(one) for one in (properties.expressions if properties is not None else [])}
+    parts = bool(table.time_partitioning or table.range_partitioning), bool(table.clustering)
+    if parts == (exp.PartitionedByProperty in asked, exp.ClusterProperty in asked):
+        return ""
+    return "Cannot replace a table with a different partitioning spec. Instead, DROP the table, and then recreate it."
 
 
 def noting_changes(original: Any) -> Any:

@@ -82,7 +82,8 @@ class Snapshot:
             f"SUM(IF({text} > {self.long_text}, {text}, 0)) AS long_bytes",
         ]
         for number, file in enumerate(self.files):
-            parts.append(f"COUNTIF(NOT STARTS_WITH({file.text(self.columns)}, 'gs://')) AS file_{number}")
+            address = file.text(self.columns)
+            parts.append(f"COUNTIF(NOT REGEXP_CONTAINS({address}, r'^gs://[^/]+/.')) AS file_{number}")
         asked = ", ".join(f"{name(one)} AS {name(one)}" for one in _each_once((KEY, *self.needed)))
         parts.append(sums_of(f"TO_JSON_STRING(STRUCT({asked}))"))
         return f"SELECT {', '.join(parts)} FROM {table} AS t"

@@ -7,6 +7,7 @@
   rewrites, such as CONCAT. The step that causes this, which finds the type of AVG of a NUMERIC, is left out.
 * It ignores the destination table of a query job, and labels, expiry and clustering of a table. It reports a table as
   changed if CREATE TABLE IF NOT EXISTS did not change it, but not if DML did.
+* It replaces a table with partitions or clusters by one without.
 * It does not count bytes: a dry run reports 0, finds no errors in CREATE TABLE AS SELECT and uses up the job's id, and
   ``maximumBytesBilled`` has no effect.
 * It gives a load job that comes with its file a new job id, so the caller's id has no
@@ -51,6 +52,7 @@ from airflow_provider_genai_batch.emulator.bigquery.mends.load import refuse_unk
 from airflow_provider_genai_batch.emulator.bigquery.options import (
     noting_changes,
     reading_expiry,
+    refusing_other_parts,
     telling_expiry,
     with_options,
 )
@@ -78,6 +80,7 @@ def mend(spool: Path) -> None:
     _replace(SQLTranslator, "_annotate_tree", lambda _original: staticmethod(lambda tree, _schema: tree))
     _replace(jobs, "_execute_query_or_failed_meta", with_destination)
     _replace(jobs, "_execute_query_or_failed_meta", with_bytes)
+    _replace(jobs, "_execute_query_or_failed_meta", refusing_other_parts)
     _replace(jobs, "_build_dry_run_query_response", with_estimate)
     _replace(jobs, "_dry_run_response", of_what_it_selects)
     _replace(jobs, "execute_query_job", noting_changes)

@@ -201,7 +201,7 @@ def _tokens(found: Mapping[str, Any], form: TokenEstimate) -> TokenEstimate:
 def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> None:
     total, problems = int(found["total"]), list[str]()
     if not total:
-        problems.append(f"{ask.source.uri} has no rows{where_of(ask)}: there is nothing to ask")
+        problems.append(f"the table {ask.source.uri} has no rows{where_of(ask)}: there is nothing to ask")
     keys = ", ".join(ask.key)
     if found["without_key"]:
         problems.append(
@@ -231,7 +231,8 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
             found[f"null_{rows.needed.index(one)}"] for one in file.columns
         ):
             problems.append(
-                f"{found[f'file_{number}']} of {total} rows have no gs:// address in {', '.join(file.columns)}, which "
-                "the prompt needs for a file, and one would fail the whole job: leave them out by where"
+                f"{found[f'file_{number}']} of {total} rows have no address gs://bucket/object in "
+                f"{', '.join(file.columns)}, which the prompt needs for a file, and one would fail the whole job: "
+                "leave them out by where"
             )
     refuse(problems)
