@@ -31,8 +31,8 @@ class Refused(NamedTuple):
 
 _BOTH = (GEMINI, VERTEX)
 _REFUSED = [
-    ("field_beside_contents", _BOTH, "thinking_config", "generationConfig"),
-    ("temperature_beside_contents", _BOTH, "temperature", "generationConfig"),
+    ("field_beside_contents", _BOTH, "thinking_config", "Put it into generationConfig"),
+    ("temperature_beside_contents", _BOTH, "temperature", "Put it into generationConfig"),
     ("generation_config_typo", _BOTH, "maxTokens", "Did you mean maxOutputTokens"),
     ("cached_in_generation_config", (GEMINI,), "cachedContent", "Put it beside contents"),
     ("cached_in_generation_config", (VERTEX,), "cachedContent", "Leave it out"),
@@ -43,7 +43,7 @@ _REFUSED = [
     ("cached_content_on_vertex", (VERTEX,), "cachedContent does not work", "Put what is cached into"),
     ("other_model", _BOTH, "models/gemini-2.5-pro", "Make one job for each model"),
     ("both_spellings", _BOTH, "generationConfig is given twice", "Keep one"),
-    ("schema_type_underscore", _BOTH, "type_", ""),
+    ("schema_type_underscore", _BOTH, "type_", "Did you mean type?"),
     ("embed_unknown_field", _BOTH, "taskTypo", "Did you mean taskType"),
     ("seed_of_33_bits", _BOTH, "generationConfig.seed is a number of more than 32 bits", "Write one from"),
     ("embed_both_spellings", _BOTH, "taskType is given twice", "Keep one"),

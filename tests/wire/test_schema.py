@@ -88,6 +88,30 @@ def test_an_enum_of_numbers_is_asked_for_as_text() -> None:
     assert (schema["type"], schema["enum"]) == ("STRING", ["1", "2"])
 
 
+@pytest.mark.parametrize(
+    ("keyword", "meant"),
+    [("type_", "type"), ("propertys", "properties"), ("enums", "enum"), ("examples", "example")],
+)
+def test_a_misspelled_keyword_is_told_the_right_one(keyword: str, meant: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        response_schema({keyword: 1}, Backend.VERTEX)
+    assert caught.value.remedy == f"Did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *("allOf", "oneOf", "not", "uniqueItems", "patternProperties", "exclusiveMinimum", "multipleOf"),
+        *("additionalItems", "dependentRequired", "unevaluatedProperties", "contains", "minContains"),
+        *("propertyNames", "exclusiveMaximum", "dependentSchemas", "contentEncoding", "prefixItems"),
+    ],
+)
+def test_a_keyword_of_json_schema_is_no_misspelling(keyword: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        response_schema({keyword: 1}, Backend.VERTEX)
+    assert "response_json_schema" in caught.value.remedy
+
+
 def test_the_dict_given_is_not_changed() -> None:
     given = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
     before = repr(given)

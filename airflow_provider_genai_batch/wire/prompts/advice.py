@@ -91,7 +91,7 @@ def _home(name: str, messages: tuple[str, ...], backend: Backend) -> str:
     if messages == ("GenerateContentRequest",) and name in _GENERATION:
         if not is_taken("GenerationConfig", name, backend):
             return "Leave it out: the service has no such field."
-        return "Put it into config (or generationConfig)."
+        return "Put it into generationConfig."
     if messages == ("GenerationConfig",) and name in _REQUEST:
         if not is_taken("GenerateContentRequest", name, backend):
             return "Leave it out: a batch does not take it."

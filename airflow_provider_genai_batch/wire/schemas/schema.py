@@ -10,6 +10,7 @@ services refuse.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import Enum
 from types import GenericAlias, UnionType
 from typing import Any, get_origin
@@ -33,6 +34,8 @@ _JSON_SCHEMA = {
     "parameters": "Use parameters_json_schema, which takes JSON Schema as it is.",
     "response": "Use response_json_schema of the function, which takes JSON Schema as it is.",
 }
+_MISSPELLED = 0.8
+"""How alike two names are of which one is a misspelling; other keywords of JSON Schema are less alike than this."""
 
 
 def response_schema(origin: Any, backend: Backend, *, holder: str = "response_schema") -> dict[str, Any]:
@@ -136,7 +139,8 @@ class _Reader:
         for name, inner in fields.items():
             if name not in SCHEMA_FIELDS:
                 msg = f"{self._holder} cannot say {as_written(value, name)!r}"
-                raise self._refusal(msg, place)
+                near = get_close_matches(name, SCHEMA_FIELDS, n=1, cutoff=_MISSPELLED)
+                raise self._refusal(msg, place, f"Did you mean {near[0]}?" if near else None)
             spelled[name] = self._field(name, inner, place)
         spelled = with_type(spelled)
         self._refuse(broken_rule(spelled, self._backend), place)
