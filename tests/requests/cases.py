@@ -46,6 +46,12 @@ _REFUSED = [
     ("schema_type_underscore", _BOTH, "type_", "Did you mean type?"),
     ("embed_unknown_field", _BOTH, "taskTypo", "Did you mean taskType"),
     ("seed_of_33_bits", _BOTH, "generationConfig.seed is a number of more than 32 bits", "Write one from"),
+    (
+        "config_beside_request",
+        _BOTH,
+        "unknown field 'generation_config' beside request",
+        "Put it into request",
+    ),
     ("embed_both_spellings", _BOTH, "taskType is given twice", "Keep one"),
     ("embed_no_parts", _BOTH, "content has no parts", "Give at least one part"),
     ("content_in_a_list", _BOTH, "is a Content, and a part is due", "Take it out of the inner list"),

@@ -82,7 +82,8 @@ def test_a_bad_line_is_refused_with_its_number_and_a_remedy(line: str, said: str
         ('{"custom_id":"a","body":{}}', "It is called key here"),
         (f'{{"custom_id":"a","request":{ASK}}}', "It is called key here"),
         (f'{{"body":{{}},"request":{ASK}}}', "It is called request here"),
-        (f'{{"config":{{}},"request":{ASK}}}', "Only key, request and"),
+        (f'{{"config":{{}},"request":{ASK}}}', "It belongs into request"),
+        (f'{{"row":1,"request":{ASK}}}', "Only key, request and"),
         ("{}", 'Write {"key": …, "request": {"contents": …}}.'),
     ],
 )

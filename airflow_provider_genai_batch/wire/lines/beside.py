@@ -33,18 +33,17 @@ _OF_ANSWERS = frozenset(
     )
 )
 """Fields of answers, one of which each response has: of Google's models, Claude and open models."""
-_INSIDE = frozenset(
-    {
-        "contents",
-        "generationConfig",
-        "systemInstruction",
-        "tools",
-        "toolConfig",
-        "safetySettings",
-        "cachedContent",
-    }
-)
-"""Fields of a request; beside the request, they would be returned but have no effect."""
+_INSIDE = {
+    **dict.fromkeys(
+        (
+            *("contents", "generationConfig", "systemInstruction", "tools", "toolConfig", "safetySettings"),
+            "cachedContent",
+        ),
+        "Put it into request.",
+    ),
+    "config": "It belongs into request, in REST's spelling.",
+}
+"""Fields of a request, with the remedy; beside the request, they would at most be returned, and have no effect."""
 
 
 def read_beside(
@@ -102,7 +101,8 @@ def is_output(row: Mapping[str, Any]) -> bool:
 
 def unknown_name(name: str) -> RequestError:
     """Return the error for a name that is not allowed beside ``request``; it gives the name to use here."""
-    remedy = FOREIGN.get(camel(name), "Only key, request and (inline on Gemini) metadata stand here.")
+    known = {**_INSIDE, **FOREIGN}
+    remedy = known.get(camel(name), "Only key, request and (inline on Gemini) metadata stand here.")
     return RequestError(f"unknown field {name!r} beside request", remedy)
 
 
@@ -122,13 +122,7 @@ def _echoed(written: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in written.items():
         spelled = camel(name)
         if spelled == "config" or (spelled in _INSIDE and value is not None):
-            msg = f"unknown field {name!r} beside request"
-            remedy = (
-                "It belongs into request, in REST's spelling."
-                if spelled == "config"
-                else "Put it into request."
-            )
-            raise RequestError(msg, remedy)
+            raise unknown_name(name)
         if spelled in OUTPUT:
             if not output:
                 msg = f"the field {name!r} is one of Vertex AI's output"
