@@ -1,4 +1,4 @@
-"""Answers that a task has paid for count in its next attempts, whatever became of the file that says what was found."""
+"""What a task has paid for counts in its next attempts, whatever became of what was found, or of its pilot."""
 
 from __future__ import annotations
 
@@ -83,3 +83,25 @@ def test_a_pilot_is_judged_where_what_was_found_is_gone(
     with pytest.raises(PilotFailed):
         night(client, 2, tonight, retry=True, **how, out=out)
     assert sum(asked(emulator)) + at_once(emulator) <= 4 + 2 + 2
+
+
+@pytest.mark.parametrize("pilot", [4, Pilot(4, tier="batch")], ids=str)
+def test_a_retry_that_is_given_a_pilot_takes_up_the_job_with_all_requests(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path, pilot: Any
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    night(client, 1, texts(*range(20)), out, reuse=None)
+    manifest = night(client, 1, texts(*range(20)), out, retry=True, reuse=None, pilot=pilot)
+    assert (asked(emulator), at_once(emulator), manifest["counts"]["ok"]) == ([20], 0, 20)
+
+
+def test_a_retry_with_a_larger_pilot_is_judged_by_its_own_rows(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    src = texts(*range(20))
+    doomed = die_once_submitted(task(1))
+    with pytest.raises(Died):
+        attempt(doomed, client, src, pilot=Pilot(4, tier="batch"), results_uri=str(out)).run(Attempt())
+    manifest = night(client, 1, src, out, retry=True, reuse=None, pilot=Pilot(8, tier="batch"))
+    assert (asked(emulator), manifest["counts"]["ok"]) == ([4, 8, 12], 20)

@@ -20,8 +20,9 @@ def part_of(
 ) -> list[Any] | None:
     """Return what distinguishes a job from others of its task: the jobs that it follows, and its requests.
 
-    Its requests are identified by its part of the input, or by the requests left if others have earlier answers. With
-    `reattach` off, further jobs of this attempt are distinguished by its own immediate calls.
+    Its requests are identified by its part of the input, or by the requests left if others have earlier answers; those
+    of a pilot by its sample. With `reattach` off, further jobs of this attempt are distinguished by its own immediate
+    calls.
 
     Args:
         piece: the job's requests.
@@ -33,7 +34,7 @@ def part_of(
     """
     stands = _id if reattach else _own_id
     followed = [*dict.fromkeys(stands(name) for name in state.done if name not in state.twins)]
-    reduced = piece.reduced and not whom
+    reduced = (piece.reduced or state.round < state.pilot) and not whom
     return [*whom, *followed, *([piece.content] if several or reduced else [])] or None
 
 

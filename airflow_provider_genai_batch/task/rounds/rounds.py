@@ -34,6 +34,7 @@ from airflow_provider_genai_batch.task.settlement import Settlement
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.terms.terms import Terms
+from airflow_provider_genai_batch.task.terms.tiers import first_tier
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Rounds:
         submits only requests that have no row afterwards.
         """
         attempt = here.attempt
-        if not (attempt.look_first and attempt.reattach and self._input.found_anew):
+        if not (attempt.look_first and attempt.reattach and (self._input.found_anew or here.state.pilot)):
             return here
         facts = InputFacts.of(here.whole)
         strays = self._outcome.strays(here.identity, facts, here.state)
@@ -120,9 +121,16 @@ class Rounds:
         # With a deadline, the rounds find them: another model may have answered them.
         at_once = [] if self._terms.ready else self._outcome.immediate_calls(here.identity, self._terms.order)
         jobs = [*found.jobs, *at_once]
+        if not jobs or self._round(here.state).comes_to(jobs, here):
+            return here
+        if here.state.pilot:
+            plain = self._without_pilot(here)
+            if self._round(plain.state).comes_to(jobs, plain):
+                log.warning("An earlier attempt submitted all requests without a pilot, so there is none.")
+                return plain
         # A pilot was judged, and approved, if the requests after it were submitted.
         judged = not here.state.pilot or any(round_of(job.display_name) for job in jobs)
-        if not jobs or not judged or self._round(here.state).comes_to(jobs, here):
+        if not judged or not self._input.found_anew:
             return here
         names = ", ".join(job.name for job in jobs)
         log.warning("%s had other requests of this input than the ones now left; its rows count.", names)
@@ -133,6 +141,12 @@ class Rounds:
         if isinstance(outcome, Done):
             return outcome
         return self.go_on(outcome, here, strays)
+
+    def _without_pilot(self, here: RoundStart) -> RoundStart:
+        """Return the first round of a task that has no pilot."""
+        rest = self._input.rest(here.whole) or here.whole
+        tier = first_tier(self._shared.settings, rest.requests)
+        return replace(here, prepared=rest, state=replace(here.state, pilot=0, tier=tier.value))
 
     def go_on(
         self, again: AskAgain, here: RoundStart, strays: StrayJobs, *, stalled: bool = False
