@@ -41,6 +41,7 @@ def check_order(task: Any) -> None:
     _check_table(task, source)
     _check_tiers(task, source)
     _check_answers(task, source)
+    _check_columns(task, source)
     _check_media(task)
     if task.ready_by is not None:
         _check_ready_by(task, source)
@@ -82,6 +83,27 @@ def _check_table(task: Any, source: Any) -> None:
         read = ask.read_ask(source.bigquery_uri, destination, output_type=task.output_type, **settings)
         if task.reuse or task.dedupe:
             read.looking_back()
+
+
+def _check_columns(task: Any, source: Any) -> None:
+    """Check the columns of a table that rows of other sources than BigQuery are loaded into."""
+    from airflow_provider_genai_batch.models.base import Task
+    from airflow_provider_genai_batch.task.tables.typed import read_typed
+    from airflow_provider_genai_batch.wire.catalog.publishers import task_of
+    from airflow_provider_genai_batch.wire.tables.sql import is_table
+
+    uri = task.results_uri
+    if source is None or (task.prompt is not None and source.bigquery_uri):
+        return
+    if uri is None or not is_known([task.model, uri, task.rename or ""]) or not is_table(uri):
+        return
+
+    def check(backend: Any) -> None:
+        embeds = task_of(_read_model(task.model, backend)) is Task.EMBED
+        with_input = task.prompt is not None
+        read_typed(uri, task.output_type, task.rename, embeds=embeds, with_input=with_input)
+
+    _check_for_some_service(check)
 
 
 def check_results(task: Any) -> None:

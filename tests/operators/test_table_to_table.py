@@ -67,6 +67,10 @@ KINDS = {
 }
 
 
+LOADED = {"src": ["a"], "prompt": None, "key": None, "dest": None, "results_uri": "bq://p.d.out"}
+"""Rows that are not in BigQuery, and land there."""
+
+
 @pytest.fixture
 def texts(vertex: Emulator) -> Iterator[str]:
     """Give a table with the columns id, text and day, ``project.dataset.table``."""
@@ -413,6 +417,10 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
         ({"output_type": list[str]}, "has no fields"),
         ({"output_type": "kind STRINGS"}, "there is no type STRINGS"),
         ({"src": ["a"], "prompt": None}, "key is for rows, and src has requests"),
+        ({**LOADED, "output_type": "tokens STRING"}, "'tokens' twice"),
+        ({**LOADED, "output_type": "a STRING, A INT64"}, "'a' and 'A', which is one name"),
+        ({**LOADED, "output_type": "a STRING", "rename": {"b": "c"}}, "rename has 'b'"),
+        ({**LOADED, "src": [{"x": "a"}], "prompt": "{x}", "output_type": "input STRING"}, "'input' twice"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_the_dag_is_parsed(settings: dict[str, Any], said: str) -> None:

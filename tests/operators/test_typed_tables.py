@@ -266,6 +266,21 @@ def test_python_checks_the_rows_of_a_table_on_vertex_ai_where_that_is_wanted(
     assert ran.xcom["ask"]["counts"]["invalid"] == 2
 
 
+def test_columns_that_clash_are_refused_before_anything_is_paid(vertex: Emulator, texts: str) -> None:
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="rows",
+            model=MODEL,
+            src=["a"],
+            output_type="row_status STRING",
+            results_uri=f"bq://{texts}_{{{{ ds_nodash }}}}",
+        )
+    )
+    (error,) = ran.errors
+    assert "'row_status' twice" in str(error)
+    assert vertex.jobs == []
+
+
 @pytest.mark.parametrize("service", ["gemini", "vertex"])
 def test_rows_of_every_source_land_in_a_typed_table(
     service: str, vertex: Emulator, texts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -233,6 +233,8 @@ def test_columns_can_be_written_as_bigquery_writes_them() -> None:
         ("a STRING, a INT64", "'a' is there twice"),
         ("a ARRAY<STRING", "'>' is missing"),
         ("a STRUCT<>", "a name is missing"),
+        ("a STRING, _b STRING", "'_b' cannot be a field"),
+        ("a STRUCT<model_config STRING>", "'model_config' cannot be a field"),
         ("a STRING; DROP", "'; DROP' is no name and no type"),
     ],
 )

@@ -202,6 +202,8 @@ class RunSettings:
             raise no_place_for_unasked(self)
         elif of_tables != dict.fromkeys(TABLE_SETTINGS):
             refuse_table_settings(self)
+        if order.table is None:
+            self.typed(order.backend)  # refuses columns that cannot be
         if self.pilot is not None and self.file_uri is None:
             in_table = order.table is not None or self.results_uri is not None
             check_place_of_pilot(self.pilot, in_table=in_table, place=self.journal_uri(connection))

@@ -78,6 +78,8 @@ class _Columns:
             if not is_name:
                 raise self._wrong("a name is missing")
             self._step()
+            if named.startswith("_") or named == "model_config":
+                raise self._wrong(f"{named!r} cannot be a field of an answer: choose another name")
             if named in fields:
                 raise self._wrong(f"{named!r} is there twice")
             fields[named] = (self._type(), ...)
