@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskGroup
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
@@ -77,6 +78,7 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
     Raises:
         ConfigurationError, InputError: a value that is known when the DAG is parsed is wrong.
     """
+    results_uri, media_uri = address(results_uri), address(media_uri)
     known = signature(GenAIBatchOperator.__init__).parameters
     own = {name: settings.pop(name) for name in [*settings] if name in known}
     _check(
@@ -127,6 +129,7 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
             checks=checks,
             on_check=on_check,
             renumber=outputs[RENUMBER],
+            ordered=own.get("ordered", False),
             conn_id=conn_id,
             **({} if outlets is None else {"outlets": outlets}),
             **settings,

@@ -131,8 +131,9 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
 class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
     """Merge the rows of parts into one table, part after part, and judge them together.
 
-    Files in one bucket of Cloud Storage are joined there, and tables in BigQuery; other files pass through the worker.
-    If `results_uri` has a ``*``, the files of the parts are left unchanged.
+    Tables are joined in BigQuery, and files in one bucket in Cloud Storage, unless `renumber` or `ordered` changes
+    them; other files pass through the worker. If `results_uri` has a ``*``, the files of the
+    parts are left unchanged.
 
     Args:
         manifests: the manifests of the parts, in order. The parts have landed rows in files of one format, or in
@@ -142,7 +143,8 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
         max_failed_rows: count (int) or fraction (float up to 1.0) of all rows that may fail.
         checks: conditions that the rows of all parts together must meet; the tasks of the parts have the same ones.
         on_check: what happens if one is not met, ``fail`` or ``warn``.
-        renumber: replace keys that are a row's position in its part by its position in the whole input.
+        renumber: replace keys that are a row's position in its part by its position in the whole input, and `index`.
+        ordered: the parts' rows are in the order of the input; `index` is replaced if it is known.
         conn_id: the Airflow connection.
 
     Returns:
@@ -165,7 +167,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
         "conn_id",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
         self,
         *,
         manifests: Any,
@@ -175,6 +177,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
         checks: Sequence[Check] | None = None,
         on_check: str = "fail",
         renumber: Any = False,
+        ordered: bool = False,
         conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -186,6 +189,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
         self.checks = checks
         self.on_check = on_check
         self.renumber = renumber
+        self.ordered = ordered
         self.conn_id = conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -217,7 +221,13 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
             if is_table(self.results_uri):
                 did = merge_tables(parts, client, self.results_uri, owner_of(context).labels)
             elif not is_dataset(self.results_uri):
-                digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
+                digest = merge(
+                    parts,
+                    client,
+                    self.results_uri,
+                    renumber=bool(self.renumber),
+                    ordered=self.ordered,
+                )
         manifest = total(
             parts, self.results_uri, digest, self.media_uri, did, conn_id=self.conn_id, checked=checked
         )

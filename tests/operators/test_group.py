@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from airflow.providers.common.compat.sdk import task
 
 from airflow_provider_genai_batch.checks import drift, length, share
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
@@ -57,8 +58,8 @@ def test_one_file_is_cut_and_its_rows_are_one_table_again(gemini: Emulator, tmp_
         )
     )
     rows = rows_of(ran)
-    assert [(row.key, row.text) for row in rows] == [
-        (f"r{number:08d}", f"Answer to: Say {number}") for number in range(10)
+    assert [(row.key, row.index, row.text) for row in rows] == [
+        (f"r{number:08d}", number, f"Answer to: Say {number}") for number in range(10)
     ]
     manifest = ran.xcom["all.merge"]
     assert manifest["counts"]["ok"] == manifest["plan"]["requests"] == 10
@@ -85,6 +86,36 @@ def test_objects_that_vertex_reads_in_place_are_grouped(vertex: Emulator, tmp_pa
     assert len(vertex.jobs) == 2
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_rows_of_a_table_with_keys_of_their_own_have_their_places_in_the_whole(
+    gemini: Emulator, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "in.csv").write_text("id,city\n" + "".join(f"c{number},C{number}\n" for number in range(5)))
+    ran = run_dag(
+        lambda: group(
+            src=tmp_path / "in.csv",
+            prompt="Say {city}",
+            key="id",
+            parts=2,
+            results_uri=tmp_path / name,
+        )
+    )
+    assert sorted((row.key, row.index) for row in rows_of(ran)) == [(f"c{n}", n) for n in range(5)]
+
+
+def test_files_that_mapped_tasks_wrote_are_asked(gemini: Emulator, tmp_path: Path) -> None:
+    def fill() -> None:
+        @task
+        def export(number: int) -> str:
+            path = tmp_path / f"{number}.jsonl"
+            path.write_text(requests(2, first=2 * number))
+            return str(path)
+
+        group(src=export.expand(number=[0, 1]), results_uri=str(tmp_path / "out.jsonl"))
+
+    assert {row.text for row in rows_of(run_dag(fill))} == {f"Answer to: Say {n}" for n in range(4)}
+
+
 def test_files_of_parts_in_one_bucket_are_joined_there(vertex: Emulator, tmp_path: Path) -> None:
     path, folder = tmp_path / "in.jsonl", f"gs://emulator-staging/{uuid4().hex}"
     path.write_text(requests(10))
@@ -92,12 +123,11 @@ def test_files_of_parts_in_one_bucket_are_joined_there(vertex: Emulator, tmp_pat
         lambda: group(
             src=str(path),
             parts=3,
-            ordered=True,
             dest=f"{folder}/out/",
             results_uri=f"{folder}/rows.jsonl.gz",
         )
     )
-    assert [(row.key, row.text) for row in rows_of(ran)] == [
+    assert sorted((row.key, row.text) for row in rows_of(ran)) == [
         (f"r{number:08d}", f"Answer to: Say {number}") for number in range(10)
     ]
     with client() as service:

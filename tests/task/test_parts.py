@@ -181,8 +181,28 @@ def test_rows_are_one_table_and_stamps_are_places_in_it(
         assert digest == digest_of(stream)
         stream.seek(0)
         found = [(one.key, one.index) for one in landed_rows(stream, form_of(str(out)))]
-    last = [("r00000003", 3), ("r00000007", 1)] if renumber else [("r00000000", 0), ("r00000007", 1)]
+    last = [("r00000003", 3), ("r00000007", 4)] if renumber else [("r00000000", 0), ("r00000007", 1)]
     assert found == [("r00000001", 1), ("r00000000", 0), ("own", None), *last]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_keys_of_ones_own_stay_and_their_places_are_those_in_the_whole(
+    client: GenAIBatchClient, tmp_path: Path, form: str
+) -> None:
+    same = row('b"\\"', 1).model_copy(update={"same_as": "r00000000"})
+    first = landed(tmp_path / f"1.{form}", [row("r00000002", 0), row("a", 1)])
+    second = landed(tmp_path / f"2.{form}", [row("r00000000", 0), same, row("c", None)])
+    out = tmp_path / f"out.{form}"
+    merge([first, second], client, str(out), renumber=False, ordered=True)
+    with out.open("rb") as stream:
+        found = [(one.key, one.index, one.same_as) for one in landed_rows(stream, form_of(str(out)))]
+    assert found == [
+        ("r00000002", 0, None),
+        ("a", 1, None),
+        ("r00000000", 2, None),
+        ('b"\\"', 3, "r00000000"),
+        ("c", None, None),
+    ]
 
 
 def test_an_answer_that_looks_like_a_row_is_not_renumbered(client: GenAIBatchClient, tmp_path: Path) -> None:

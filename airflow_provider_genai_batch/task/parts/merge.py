@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
@@ -21,15 +22,22 @@ from airflow_provider_genai_batch.task.files.files import by_connection, publish
 from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
 from airflow_provider_genai_batch.wire.services.storage import split_uri
 
-_PLACED = re.compile(rb'\A\{"key":"(r\d{8,18})","index":(\d+),')
-"""The beginning of a row whose key may be a stamp, which is made from the row's position in the input."""
+_PLACED = re.compile(rb'\A\{"key":"((?:[^"\\]|\\.)*)","index":(\d+),')
+"""The beginning of a row whose position in the input is known; its key may be a stamp, which is made from it."""
 _SAME = b'"same_as":"r'
 """Is in each row whose answer is that of an equal request with a stamp."""
 _ROWS = 1024
 """How many rows are written at a time."""
 
 
-def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str, *, renumber: bool) -> str:
+def merge(
+    parts: Sequence[Manifest],
+    client: GenAIBatchClient,
+    results_uri: str,
+    *,
+    renumber: bool,
+    ordered: bool = False,
+) -> str:
     """Write the rows of all parts to one file, which appears whole or not at all. Memory does not grow with its size.
 
     Args:
@@ -38,7 +46,8 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
         client: the client of the task's connection.
         results_uri: the address of the file.
         renumber: whether to replace a stamped key, made from a row's position in its part, by that for its position in
-            the whole input.
+            the whole input; and the position, too.
+        ordered: whether to replace the position, if not the key.
 
     Returns:
         The digest of the file, as a manifest has it.
@@ -47,15 +56,15 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
         InputError: the rows of a part are gone or have been overwritten, or the parts' columns differ in type.
         OSError: the file cannot be written.
     """
-    form = form_of(results_uri)
-    if not renumber and form != "parquet" and _in_one_bucket(parts, results_uri, client):
+    form, moved = form_of(results_uri), _Moved(renumber) if renumber or ordered else None
+    if moved is None and form != "parquet" and _in_one_bucket(parts, results_uri, client):
         return _composed(parts, client, results_uri)
     with published(results_uri, client) as draft:
         out = Summed(cast("BinaryIO", draft.stream))
         if form == "parquet":
-            _merge_columns(parts, client, cast("BinaryIO", out), renumber)
+            _merge_columns(parts, client, cast("BinaryIO", out), moved)
         else:
-            _merge_lines(parts, client, cast("BinaryIO", out), form, renumber)
+            _merge_lines(parts, client, cast("BinaryIO", out), form, moved)
         return str(out.digest)
 
 
@@ -85,36 +94,43 @@ def _composed(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: 
 
 
 def _merge_lines(
-    parts: Sequence[Manifest], client: GenAIBatchClient, out: BinaryIO, form: Form, renumber: bool
+    parts: Sequence[Manifest], client: GenAIBatchClient, out: BinaryIO, form: Form, moved: _Moved | None
 ) -> None:
-    if not renumber:  # compressed files, too, may simply follow each other
+    if moved is None:  # compressed files, too, may simply follow each other
         for part in parts:
             out.writelines(_own(part, read_chunks(str(part.results_uri), client)))
         return
     with opened(out, form) as write:
         before = 0
         for part in parts:
-            move = _moved_by(before)
             with seekable(str(part.results_uri), client) as stream:
                 _check(part, stream)
                 rows = plain(stream, form)
                 while lines := [*islice(rows, _ROWS)]:
-                    write(b"".join(map(move, lines)))
+                    write(b"".join([moved.line(line, before) for line in lines]))
             before += _rows(part)
 
 
-def _moved_by(before: int) -> Callable[[bytes], bytes]:
-    """Return a function that rewrites the places in a row of a part that has `before` rows before it."""
+@dataclass(frozen=True)
+class _Moved:
+    """Rewrites the places of a part's rows into those in the whole input.
 
-    def placed(found: re.Match[bytes]) -> bytes:
+    Attributes:
+        stamps: whether stamped keys are made from places in the part.
+    """
+
+    stamps: bool
+
+    def line(self, line: bytes, before: int) -> bytes:
+        """Rewrite a row of a part that has `before` rows before it."""
+        found = _PLACED.match(line)
+        if found is None or not before:
+            return line
         index = int(found[2])
-        if stamp(index).encode() != found[1]:
-            return found[0]
-        return b'{"key":"%b","index":%d,' % (stamp(before + index).encode(), before + index)
-
-    def moved(line: bytes) -> bytes:
-        new = _PLACED.sub(placed, line, count=1)
-        if _SAME not in new or new == line:
+        stamped = self.stamps and stamp(index).encode() == found[1]
+        key = stamp(before + index).encode() if stamped else found[1]
+        new = b'{"key":"%b","index":%d,%b' % (key, before + index, line[found.end() :])
+        if not stamped or _SAME not in new:
             return new
         row = json.loads(new)
         # Otherwise these bytes belong to an answer, or to a column of the input.
@@ -122,7 +138,27 @@ def _moved_by(before: int) -> Callable[[bytes], bytes]:
             row["same_as"] = _later(row["same_as"], before)
         return spell(row) + b"\n"
 
-    return moved
+    def table(self, table: Any, before: int) -> Any:
+        """Rewrite the rows of an Arrow table likewise."""
+        import pyarrow as pa
+
+        named = [name for name in ("key", "index", "same_as") if name in table.schema.names]
+        columns = {name: table.column(name).to_pylist() for name in named}
+        keys, places, same = columns["key"], columns["index"], columns.get("same_as")
+        for number, (key, place) in enumerate(zip(keys, places, strict=True)):
+            if place is None:
+                continue
+            places[number] = before + place
+            if not self.stamps or key != stamp(place):
+                continue
+            keys[number] = stamp(before + place)
+            if same is not None and same[number] is not None:
+                same[number] = _later(same[number], before)
+        for name, values in columns.items():
+            at = table.schema.get_field_index(name)
+            field = table.schema.field(at)
+            table = table.set_column(at, field, pa.array(values, field.type))
+        return table
 
 
 def _later(key: str, before: int) -> str:
@@ -132,7 +168,7 @@ def _later(key: str, before: int) -> str:
 
 
 def _merge_columns(
-    parts: Sequence[Manifest], client: GenAIBatchClient, out: BinaryIO, renumber: bool
+    parts: Sequence[Manifest], client: GenAIBatchClient, out: BinaryIO, moved: _Moved | None
 ) -> None:
     import pyarrow.parquet as pq
 
@@ -148,7 +184,7 @@ def _merge_columns(
             for part, file in zip(parts, files, strict=True):
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, use_threads=False)
-                    writer.write_table(_renumbered(table, before) if renumber else table)
+                    writer.write_table(table if moved is None else moved.table(table, before))
                 before += _rows(part)
 
 
@@ -174,24 +210,6 @@ def _check_schemas(schemas: Sequence[Any]) -> None:
                 "decide them: land as .jsonl, or give output_type and a table whose columns have types."
             )
             raise InputError(msg)
-
-
-def _renumbered(table: Any, before: int) -> Any:
-    import pyarrow as pa
-
-    named = [name for name in ("key", "index", "same_as") if name in table.schema.names]
-    columns = {name: table.column(name).to_pylist() for name in named}
-    keys, places, same = columns["key"], columns["index"], columns.get("same_as")
-    for number, (key, place) in enumerate(zip(keys, places, strict=True)):
-        if place is not None and key == stamp(place):
-            keys[number], places[number] = stamp(before + place), before + place
-            if same is not None and same[number] is not None:
-                same[number] = _later(same[number], before)
-    for name, values in columns.items():
-        at = table.schema.get_field_index(name)
-        field = table.schema.field(at)
-        table = table.set_column(at, field, pa.array(values, field.type))
-    return table
 
 
 def _own(part: Manifest, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic_core import to_json
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models import BatchSource
@@ -44,8 +44,10 @@ def addresses(src: Any) -> list[str]:
     Raises:
         InputError: one is not the address of a file, or names a table in BigQuery.
     """
-    given = [src] if isinstance(src, str) or not isinstance(src, (list, tuple)) else [*src]
-    found = [str(one) if isinstance(one, Path) else one for one in given]
+    several = isinstance(src, Sequence) and not isinstance(
+        src, (str, bytes)
+    )  # as a mapped task returns them, too
+    found = [address(one) for one in (src if several else [src])]
     for one in found:
         if not isinstance(one, str) or one.startswith(("files/", "bq://")):
             msg = (
