@@ -49,7 +49,7 @@ class Why(str, Enum):
 
 @dataclass(frozen=True)
 class WaitPlan:
-    """How to wait. Times are seconds; `deadline` and `pending_deadline` since the epoch."""
+    """How to wait. Times are seconds; `deadline` and `pending_deadline` since the epoch, for the oldest job."""
 
     poll_interval: float = 60.0
     deadline: float = math.inf
@@ -73,6 +73,22 @@ class WaitPlan:
     the others, and the wait continues until all have ended."""
     usual: str = ""
     """How long jobs of the model take, in words for the log; empty if unknown."""
+    later: dict[str, float] = field(default_factory=dict)
+    """By name: how long after the oldest job others were created. Their deadlines are later by this time."""
+
+    def of(self, going: Sequence[str], queued: Sequence[str]) -> WaitPlan:
+        """Return the plan with the deadlines of the oldest of these jobs, and of those of them that are queued."""
+        if not self.later:
+            return self
+        first, first_queued = (
+            min((self.later.get(name, 0.0) for name in names), default=0.0) for names in (going, queued)
+        )
+        return replace(
+            self,
+            deadline=self.deadline + first,
+            pending_deadline=self.pending_deadline + first_queued,
+            later={},
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values, for a trigger."""
@@ -148,10 +164,7 @@ def watch(
     """
     started: float | None = None
     seen: dict[str, JobStatus] = {}
-    until = plan.deadline if plan.ready_by is None else plan.ready_by.switch(plan.ready_by.requests)
-    progress = {
-        name: Progress(min(until, plan.deadline), plan.pending_deadline, plan.usual) for name in names
-    }
+    progress = {name: _progress(plan.of([name], [name])) for name in names}
     failures, stalled = 0, False
     while True:
         pause, unanswered = plan.poll_interval, ""
@@ -167,8 +180,8 @@ def watch(
             return replace(ending, stalled=stalled)
         if plan.until_first and any(job.done for job in seen.values()):
             return Ending(Why.ENDED, _states(seen), stalled=stalled)
-        now = clock()
-        limit, which = _limit(plan, seen, now)
+        now, current = clock(), _current(plan, names, seen)
+        limit, which = _limit(current, seen, now)
         started = now if started is None else started
         if not failures:
             pause = min(_pauses(names, seen, progress, now, now - started, pause))
@@ -178,11 +191,25 @@ def watch(
             stalled = (yield from _leave_queue(seen, plan, clock)) or stalled
             limit = clock() + pause
         elif now >= limit:
-            ending = yield from _give_up(names, seen, plan, which, clock)
+            ending = yield from _give_up(names, seen, current, which, clock)
             if ending is not None:
                 return replace(ending, unanswered=unanswered)
             limit = clock() + pause
         yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - clock())))
+
+
+def _progress(plan: WaitPlan) -> Progress:
+    """Return what logs the progress of a job with this plan."""
+    until = plan.deadline if plan.ready_by is None else plan.ready_by.switch(plan.ready_by.requests)
+    return Progress(min(until, plan.deadline), plan.pending_deadline, plan.usual)
+
+
+def _current(plan: WaitPlan, names: Sequence[str], seen: Mapping[str, JobStatus]) -> WaitPlan:
+    """Return the plan with the deadlines of the oldest job that has not ended, and of the oldest that is queued."""
+    if not plan.later:
+        return plan
+    going = [name for name in names if name not in seen or not seen[name].done]
+    return plan.of(going, [name for name in going if name in seen and seen[name].state.queued])
 
 
 def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus], now: float) -> tuple[float, str]:
@@ -312,8 +339,11 @@ def _leave_queue(
     """Cancel jobs that are still queued, read by name; return whether any was. A job that runs by now is left alone."""
     asked = False
     for name in [name for name, job in seen.items() if job.state.queued]:
+        own = plan.of([name], [name])
+        if clock() < own.pending_deadline:
+            continue
         try:
-            became: Cancellation = yield _cancel_late(name, plan, clock)
+            became: Cancellation = yield _cancel_late(name, own, clock)
         except CallError as error:
             log.warning("Job %s does not leave the queue and could not be cancelled yet (%s).", name, error)
             continue

@@ -108,9 +108,11 @@ class Waiting:
         return self.ending
 
     def plan(self, jobs: Sequence[BatchJob], *, reattached: bool = False) -> WaitPlan:
-        """Return how to wait for jobs; the deadline counts from the oldest one."""
+        """Return how to wait for jobs; the deadline of each counts from its own creation."""
         now = self._shared.client.service_time()
-        oldest = min(jobs, key=lambda job: created_at(job) or 0.0)
+        begun = {job.name: created_at(job) or now for job in jobs}
+        oldest = min(jobs, key=lambda job: begun[job.name])
+        first = begun[oldest.name]
         plan = self._shared.settings.wait_plan(oldest, now=now, reattached=reattached)
         return replace(
             plan,
@@ -118,6 +120,7 @@ class Waiting:
             pending_deadline=plan.pending_deadline + self._ahead,
             appear_until=self.appear_until(jobs),
             usual=self._usual,
+            later={name: at - first for name, at in begun.items() if at > first},
         )
 
     def appear_until(self, jobs: Sequence[BatchJob]) -> float:
@@ -137,5 +140,6 @@ def _for_rows(plan: WaitPlan, state: AttemptState) -> WaitPlan:
             pending_deadline=math.inf,
             cancel_on_timeout=False,
             late=False,
+            later={},
         )
     return replace(plan, ready_by=state.ready)
