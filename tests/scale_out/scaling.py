@@ -2,6 +2,7 @@
 
 The same input is asked in the same parts, with CeleryExecutor on one worker of one slot and on four of them, and with
 LocalExecutor of one slot and of four. On four workers it is asked once more, and one of them is killed meanwhile.
+Last, each worker gets a share of a core, so that all of them, the service and Airflow fit on a machine of two cores.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from tests.airflow_stack import AirflowStack, DagRun, PostgreSQL
 from tests.benchmarks.page import put, table
+from tests.scale_out import cores
 from tests.scale_out.services import missing, redis
 from tests.waiting import wait_until
 
@@ -38,6 +40,8 @@ class Setting:
     name: str
     slots: int
     celery: bool
+    cores: float | None = None
+    """How much of a core each worker may use; None: all that it gets."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,16 @@ class Timed:
     wrong: str
 
 
+_SHARE = 0.2
 SETTINGS = (
     Setting("Celery, one worker", 1, celery=True),
     Setting("Celery, four workers", 4, celery=True),
     Setting("LocalExecutor, one slot", 1, celery=False),
     Setting("LocalExecutor, four slots", 4, celery=False),
+)
+SMALL_WORKERS = (
+    Setting(f"Celery, one worker of {_SHARE:g} cores", 1, celery=True, cores=_SHARE),
+    Setting(f"Celery, four workers of {_SHARE:g} cores", 4, celery=True, cores=_SHARE),
 )
 
 
@@ -176,6 +185,9 @@ def opened(folder: Path, setting: Setting, rows: int, parts: int) -> Iterator[Wo
             for number in range(workers):
                 log = airflow.home / f"worker{number}.log"
                 wait_until(lambda log=log: "ready." in log.read_text(), f"{log.stem} is ready", 180)
+                if setting.cores is not None:
+                    enter = stack.enter_context(cores.share(setting.cores))
+                    enter(one.pid for one in airflow.processes(log.stem))
             yield World(airflow, emulator, results, rows, parts)
         except BaseException:
             sys.stderr.write(airflow.logs())
@@ -185,6 +197,7 @@ def opened(folder: Path, setting: Setting, rows: int, parts: int) -> Iterator[Wo
 def section(found: list[Timed], rows: int, parts: int) -> str:
     """Write what stands below the heading."""
     asked = {one.setting: one.ask for one in found}
+    every = SETTINGS + SMALL_WORKERS
     lines = [
         (
             one.setting,
@@ -197,12 +210,12 @@ def section(found: list[Timed], rows: int, parts: int) -> str:
     ]
     ratios = [
         f"{asked[one.name] / asked[four.name]:.1f} times as fast with {four.name} as with {one.name}"
-        for one, four in zip(SETTINGS[::2], SETTINGS[1::2], strict=True)
+        for one, four in zip(every[::2], every[1::2], strict=True)
         if one.name in asked and four.name in asked
     ]
-    return _BEGIN.format(rows=rows, parts=parts, cores=os.cpu_count(), ratios=" and ".join(ratios)) + table(
-        _COLUMNS, lines
-    )
+    text = _BEGIN.format(rows=rows, parts=parts, cores=os.cpu_count(), ratios=", ".join(ratios))
+    small = _SMALL if SMALL_WORKERS[-1].name in asked else ""
+    return text + small + table(_COLUMNS, lines)
 
 
 _COLUMNS = (
@@ -218,8 +231,15 @@ _COLUMNS = (
 _BEGIN = """\
 `python -m tests.scale_out.scaling` asks {rows:,} requests in {parts} parts of a group on a machine of {cores} cores,
 which Airflow, PostgreSQL, Redis and the emulator share with the workers. Each worker has one slot. The mapped tasks
-were {ratios}. The emulator stands in for the service and
-answers on one core, so no number of workers can be faster here than its CPU time.
+were {ratios}.
+
+The emulator stands in for the service and answers on one core, so no number of workers can be faster here than its CPU
+time. One worker and the emulator already keep both cores busy.
+
+"""
+_SMALL = f"""\
+The last two rows show small workers, four of which fit beside the rest: a control group of Linux gives each of them
+{_SHARE:g} of a core.
 
 """
 
@@ -230,17 +250,26 @@ def main() -> int:
     parser.add_argument("page", nargs="?", type=Path, help="the page whose section to write")
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--parts", type=int, default=8)
+    parser.add_argument(
+        "--small", action="store_true", help="only the workers with a share of a core; writes nothing"
+    )
     asked = parser.parse_args()
     if what := missing():
         sys.stderr.write(f"{what}\n")
         return 2
     found = []
-    for setting in SETTINGS:
+    if not cores.allowed():
+        sys.stderr.write(
+            "Workers with a share of a core are left out: this user may not make control groups.\n"
+        )
+    whole = () if asked.small else SETTINGS
+    for setting in whole + (SMALL_WORKERS if cores.allowed() else ()):
         with (
             tempfile.TemporaryDirectory(prefix="scaling-") as folder,
             opened(Path(folder), setting, asked.rows, asked.parts) as world,
         ):
-            kills = (False, True) if setting.celery and setting.slots > 1 else (False,)
+            whole = setting.celery and setting.cores is None
+            kills = (False, True) if whole and setting.slots > 1 else (False,)
             for kill in kills:
                 found.append(world.run(setting, kill=kill))
                 sys.stdout.write(f"{found[-1]}\n")

@@ -11,7 +11,7 @@ from tests.docs.pages import Page
 from tests.scale_out.report import HEADING, SETTINGS, section
 from tests.scale_out.runs import Result
 from tests.scale_out.scaling import SETTINGS as EXECUTORS
-from tests.scale_out.scaling import Timed
+from tests.scale_out.scaling import SMALL_WORKERS, Timed
 from tests.scale_out.scaling import section as of_scaling
 
 GOOD = Result("in_place", "success", instances=1, attempts=2, jobs=2, creates=2, rows=5, keys=5)
@@ -36,8 +36,12 @@ def test_the_page_tells_the_settings_of_the_program() -> None:
 
 
 def test_the_page_on_groups_says_how_much_faster_four_workers_are() -> None:
-    found = [Timed(one.name, 1.0, 60.0 / one.slots, 2.0, 9.0, 8, 8, 400, "") for one in EXECUTORS]
+    every = EXECUTORS + SMALL_WORKERS
+    found = [Timed(one.name, 1.0, 60.0 / one.slots, 2.0, 9.0, 8, 8, 400, "") for one in every]
     said = of_scaling(found, rows=400, parts=8)
     assert "4.0 times as fast with Celery, four workers as with Celery, one worker" in said
     assert "4.0 times as fast with LocalExecutor, four slots as with LocalExecutor, one slot" in said
-    assert len([line for line in said.splitlines() if line.startswith("|")]) == len(EXECUTORS) + 2
+    assert "4.0 times as fast with Celery, four workers of 0.2 cores as with" in said
+    assert len([line for line in said.splitlines() if line.startswith("|")]) == len(every) + 2
+    assert "control group" in said
+    assert "control group" not in of_scaling(found[: len(EXECUTORS)], rows=400, parts=8)
