@@ -1,6 +1,6 @@
 """What it costs to use earlier answers again, beside what the same work costs without: ratios of one run.
 
-``python -m tests.benchmarks.reuse [ROWS]`` measures, each in a process of its own.
+``python -m tests.benchmarks.reuse [ROWS …]`` measures each step in a process of its own, and writes the section.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models import Manifest, Reuse
@@ -31,6 +30,7 @@ from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.benchmarks.data import answers
 from tests.benchmarks.inputs import prepare
 from tests.benchmarks.meter import machine, measured
+from tests.benchmarks.page import put, table
 from tests.benchmarks.runs import run_ours
 from tests.benchmarks.server import serving
 
@@ -42,6 +42,8 @@ STEPS = (
     "look-ups, all found",
     "landing of reused rows",
 )
+FRESH = "landing of fresh rows"
+HEADING = "Looking up earlier answers"
 
 
 def step(name: str, rows: int, folder: Path) -> dict[str, float]:
@@ -103,9 +105,9 @@ def make(rows: int, folder: Path) -> None:
         out.writelines(landed())
 
 
-def main(rows: int) -> None:
-    """Measure and print."""
-    figures: dict[str, Any] = {}
+def measure(rows: int) -> dict[str, dict[str, float]]:
+    """Return the figures of each step, and of a landing of fresh rows."""
+    figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(rows, folder)
@@ -113,21 +115,42 @@ def main(rows: int) -> None:
             command = [sys.executable, "-m", "tests.benchmarks.reuse", one, str(rows), name]
             figures[one] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         with serving(folder) as address:
-            figures["landing of fresh rows"] = run_ours(address, folder, "plain", rows)
-    lines = [f"{rows:,} rows; {machine()}"]
-    for one, found in figures.items():
-        lines.append(f"{one:26} {found['us_per_row']:6.1f} µs a row, {found['growth_mb']:6.1f} MB")
-    digested, reused = STEPS[1], STEPS[-1]
-    for more, less in ((digested, "input"), (reused, "landing of fresh rows")):
-        lines.append(f"{more} : {less} = {figures[more]['us_per_row'] / figures[less]['us_per_row']:.2f}")
-    print("\n".join(lines))  # noqa: T201 - it is a command
+            figures[FRESH] = run_ours(address, folder, "plain", rows)
+    return figures
+
+
+def section(found: dict[int, dict[str, dict[str, float]]]) -> str:
+    """Write the section from the figures of each number of rows."""
+    lines = [
+        (step, f"{rows:,}", f"{cost['us_per_row']:.1f}", f"{cost['growth_mb']:.0f}")
+        for rows, figures in found.items()
+        for step, cost in figures.items()
+    ]
+    ratios = [
+        f"{figures[STEPS[-1]]['us_per_row'] / figures[FRESH]['us_per_row']:.2f}" for figures in found.values()
+    ]
+    said = _TEXT.format(machine=machine(), ratios=" and ".join(ratios))
+    return said + table(("Step", "Rows", "CPU time a row, µs", "Memory grew by, MB"), lines)
+
+
+def main(numbers: list[int]) -> None:
+    """Measure, and write the section."""
+    text = section({rows: measure(rows) for rows in numbers})
+    put(HEADING, text)
+    print(text)  # noqa: T201 - for who waits for it
+
+
+_TEXT = """\
+[`reuse`](../how-to/pay-only-for-what-changed.md) looks up each request in the rows of earlier nights, which are as many
+as the requests. `python -m tests.benchmarks.reuse` measures it, each step in a process of its own, on {machine}. To land
+a row that is used again costs {ratios} times as much as to land a fresh one. The memory is that of the step alone.
+
+"""
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case [one, number, where]:
+        case [one, number, where] if one in STEPS:
             print(json.dumps(step(one, int(number), Path(where))))  # noqa: T201 - it is read
-        case [number]:
-            main(int(number))
-        case _:
-            main(1_000_000)
+        case numbers:
+            main([*map(int, numbers)] or [1_000_000])
