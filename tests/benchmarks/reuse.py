@@ -141,9 +141,10 @@ def main(numbers: list[int]) -> None:
 
 
 _TEXT = """\
-[`reuse`](../how-to/pay-only-for-what-changed.md) looks up each request in the rows of earlier nights, which are as many
-as the requests. `python -m tests.benchmarks.reuse` measures it, each step in a process of its own, on {machine}. To land
-a row that is used again costs {ratios} times as much as to land a fresh one. The memory is that of the step alone.
+[`reuse`](../how-to/pay-only-for-what-changed.md) looks up each request in the rows of earlier nights; here there are as
+many of them as requests. `python -m tests.benchmarks.reuse` measures each step in a process of its own ({machine}).
+Landing a row that is used again costs {ratios} times as much as landing a fresh one. The memory is that of the step
+alone.
 
 """
 
