@@ -61,7 +61,7 @@ class Timed:
     wrong: str
 
 
-_SHARE = 0.2
+_SHARE = 0.1
 SETTINGS = (
     Setting("Celery, one worker", 1, celery=True),
     Setting("Celery, four workers", 4, celery=True),
@@ -167,7 +167,7 @@ def opened(folder: Path, setting: Setting, rows: int, parts: int) -> Iterator[Wo
             "SCALING_PARTS": str(parts),
             "SCALING_RESULTS": str(results),
             "AIRFLOW__CORE__PARALLELISM": str(setting.slots),
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20" if setting.cores is None else "300",
         }
         if setting.celery:
             settings |= {

@@ -41,7 +41,7 @@ def test_the_page_on_groups_says_how_much_faster_four_workers_are() -> None:
     said = of_scaling(found, rows=400, parts=8)
     assert "4.0 times as fast with Celery, four workers as with Celery, one worker" in said
     assert "4.0 times as fast with LocalExecutor, four slots as with LocalExecutor, one slot" in said
-    assert "4.0 times as fast with Celery, four workers of 0.2 cores as with" in said
+    assert "4.0 times as fast with Celery, four workers of 0.1 cores as with" in said
     assert len([line for line in said.splitlines() if line.startswith("|")]) == len(every) + 2
     assert "control group" in said
     assert "control group" not in of_scaling(found[: len(EXECUTORS)], rows=400, parts=8)
