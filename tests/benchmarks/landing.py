@@ -85,14 +85,14 @@ and do nothing with them.
 _PLAIN = "The same answers, landed by this package in other ways; `.jsonl.gz` with the extra `gzip`:\n"
 _DECODED = "downloaded and decoded"
 _PARTS = """\
-The CPU time of a plain row in this package, by parts, in µs, on an Intel Xeon of 2.8 GHz (the quickest of many turns over
-one block of lines in memory): 1.1 to download it, 1.1 to decode it, 0.5 to make its typed row and to count what the row
-leaves out, 0.35 to find its request by its key, 0.3 to write it as JSON, 0.15 for the checksum in the manifest, and 0.05
-to count lines. That is 3.6, and a whole landing takes almost twice as much there, 7 µs a row: it reads and writes every byte once, so nothing is in the
-processor's caches as it is in such turns; a profile shows no page faults, hardly a run of the garbage collector, and
-a seventh in the kernel. So the targets are missed, ten times cheaper than the peer and 1.3 times the download and the
-decoding: even the quickest turns come to 1.6 times, as long as rows are counted, written as JSON and have a checksum.
-A structured answer adds about 1.2 if its type is plain,
-and 3 if Pydantic has to make an instance of it. A row in Parquet has no JSON, but zstd takes about 2 for its text.
-ISA-L takes 1.5 to compress a row, zlib-ng 2 to 4, and zlib 9 at the level used without the extra.
+The CPU time of a plain row in this package, by parts, in µs, on an Intel Xeon of 2.8 GHz (the quickest of many turns
+over one block of lines in memory): 1.1 to download it, 1.1 to decode it, 0.5 to make its typed row and to count what
+the row leaves out, 0.35 to find its request by its key, 0.3 to write it as JSON, 0.15 for the checksum in the
+manifest, and 0.05 to count lines. That is 3.6, and a whole landing takes almost twice as much there, 7 µs a row: it
+reads and writes every byte once, so nothing is in the processor's caches as it is in such turns; a profile shows no
+page faults, hardly a run of the garbage collector, and a seventh in the kernel. So the targets are missed, ten times
+cheaper than the peer and 1.3 times the download and the decoding: even the quickest turns come to 1.6 times, as long
+as rows are counted, written as JSON and have a checksum. A structured answer adds about 1.2 if its type is plain, and
+3 if Pydantic has to make an instance of it. A row in Parquet has no JSON, but zstd takes about 2 for its text. ISA-L
+takes 1.5 to compress a row, zlib-ng 2 to 4, and zlib 9 at the level used without the extra.
 """
