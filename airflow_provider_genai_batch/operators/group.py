@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.operators.parts import (
     GenAIBatchSplitOperator,
 )
 from airflow_provider_genai_batch.operators.run import GenAIBatchOperator
+from airflow_provider_genai_batch.requests.tables.media_parts import with_media
 from airflow_provider_genai_batch.task.settings.known import is_known
 
 _OF_ONE_TASK = {
@@ -103,7 +104,8 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
             results_uri=results_uri,
             parts=parts,
             rows_per_part=rows_per_part,
-            rows=own.get("prompt") is not None,
+            prompt=with_media(own.get("prompt"), own.get("media")),
+            **{name: own.get(name) for name in ("key", "columns", "request_defaults", "output_type")},
             media_uri=media_uri,
             max_cost=max_cost,
             conn_id=conn_id,

@@ -39,7 +39,11 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         results_uri: where the merged rows will land.
         parts: the number of parts; None: `rows_per_part` decides, or each file is one part.
         rows_per_part: the most requests or rows in a part.
-        rows: the files are tables, and a prompt makes a request from each row.
+        prompt: makes a request from each row; the files are tables then.
+        key: the columns that are the key of a row.
+        columns: the columns that land beside the answers.
+        request_defaults: fields of every request.
+        output_type: the type of the answers.
         media_uri: folder for pictures and sound; each part has a subfolder there.
         max_cost: USD that all parts may cost together; each part may cost an equal share.
         conn_id: the Airflow connection.
@@ -52,7 +56,16 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         InputError, ConfigurationError: the input cannot be divided like this, or one of its requests cannot be sent.
     """
 
-    template_fields: Sequence[str] = ("model", "src", "results_uri", "media_uri", "conn_id")
+    template_fields: Sequence[str] = (
+        "model",
+        "src",
+        "key",
+        "columns",
+        "request_defaults",
+        "results_uri",
+        "media_uri",
+        "conn_id",
+    )
 
     def __init__(  # noqa: PLR0913 - one a setting; keyword-only
         self,
@@ -62,7 +75,11 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         results_uri: Any,
         parts: int | None = None,
         rows_per_part: int | None = None,
-        rows: bool = False,
+        prompt: Any = None,
+        key: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        request_defaults: Any = None,
+        output_type: Any = None,
         media_uri: Any = None,
         max_cost: float | None = None,
         conn_id: str = DEFAULT_CONN_ID,
@@ -74,7 +91,10 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         self.results_uri = address(results_uri)
         self.parts = parts
         self.rows_per_part = rows_per_part
-        self.rows = rows
+        self.prompt = prompt
+        self.key, self.columns = key, columns
+        self.request_defaults = request_defaults
+        self.output_type = output_type
         self.media_uri = address(media_uri)
         self.max_cost = max_cost
         self.conn_id = conn_id
@@ -85,19 +105,30 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         from airflow_provider_genai_batch.results.sinks import check_results_uri
         from airflow_provider_genai_batch.task.parts.division import Division
         from airflow_provider_genai_batch.task.parts.places import Places
-        from airflow_provider_genai_batch.task.parts.split import check_others, files_of, split
+        from airflow_provider_genai_batch.task.parts.split import (
+            check_others,
+            files_of,
+            order_of,
+            refuse_defaults_in_place,
+            split,
+        )
 
         check_results_uri(self.results_uri)
         with open_client(self.conn_id) as client:
             places = Places(self.results_uri, key_of(context)[:16], client.config.staging_uri)
             files = files_of(self.src, client, self.results_uri)
+            if len(files) == 1 and self.prompt is None and self.request_defaults is not None:
+                refuse_defaults_in_place(files[0], places, client)
+            names = ("model", "prompt", "key", "columns", "request_defaults", "output_type")
+            asked = {name: getattr(self, name) for name in names}
             sources = split(
                 files,
                 client,
                 model=self.model,
-                rows=self.rows,
+                rows=self.prompt is not None,
                 division=Division(self.parts, self.rows_per_part),
                 places=places,
+                order=order_of(files[0], client, asked) if len(files) == 1 else None,
             )
             check_others(places, len(sources), client)
         most = conf.getint("core", "max_map_length", fallback=1024)
@@ -109,7 +140,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
             raise InputError(msg)
         self.log.info("%d parts of %s.", len(sources), files[0] if len(files) == 1 else f"{len(files)} files")
         # The keys that were added to requests of a single file count over the whole file.
-        context["ti"].xcom_push(key=RENUMBER, value=self.rows or len(files) > 1)
+        context["ti"].xcom_push(key=RENUMBER, value=self.prompt is not None or len(files) > 1)
         return [
             {
                 "src": source,

@@ -103,6 +103,35 @@ def test_rows_of_a_table_with_keys_of_their_own_have_their_places_in_the_whole(
     assert sorted((row.key, row.index) for row in rows_of(ran)) == [(f"c{n}", n) for n in range(5)]
 
 
+def test_nothing_is_asked_where_a_row_of_any_part_is_bad(gemini: Emulator, tmp_path: Path) -> None:
+    rows = [{"id": number, "city": f"C{number}"} for number in range(4)]
+    (tmp_path / "in.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, {"id": 1, "city": "C"}, {"id": 5, "city": None}])
+    )
+    asked = {"src": tmp_path / "in.jsonl", "parts": 2, "results_uri": tmp_path / "out.jsonl"}
+    (error,) = run_dag(lambda: group(**asked, prompt="Say {city}")).errors
+    assert "row 6 of" in str(error)
+    (error,) = run_dag(lambda: group(**asked, prompt="Say {id}", key="id")).errors
+    assert "row 5 of" in str(error)
+    assert gemini.jobs == []
+
+
+def test_parts_that_vertex_reads_in_place_ask_for_the_type(vertex: Emulator, tmp_path: Path) -> None:
+    folder = f"gs://emulator-staging/{uuid4().hex}"
+    (tmp_path / "in.jsonl").write_text(requests(2))
+    asked = {
+        "src": tmp_path / "in.jsonl",
+        "parts": 2,
+        "dest": f"{folder}/out/",
+        "results_uri": f"{folder}/rows.jsonl",
+    }
+    rows = rows_of(run_dag(lambda: group(**asked, output_type=dict[str, int])))
+    assert {row.status for row in rows} == {"ok"}
+    (error,) = run_dag(lambda: group(**asked, request_defaults={"temperature": 0.1})).errors
+    assert "put the fields into the requests" in str(error)
+    assert len(vertex.jobs) == 2
+
+
 def test_files_that_mapped_tasks_wrote_are_asked(gemini: Emulator, tmp_path: Path) -> None:
     def fill() -> None:
         @task

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -10,8 +11,9 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import number_of
 from airflow_provider_genai_batch.requests.line_kind import parse
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
@@ -30,12 +32,15 @@ from airflow_provider_genai_batch.task.files.overlap import refuse_overlap
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.task.parts.places import Places, is_dataset
+from airflow_provider_genai_batch.task.settings.order import Order, read_order
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 from airflow_provider_genai_batch.wire.parameters.sources import read_source, table_format
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 from airflow_provider_genai_batch.wire.values import mapping
+
+log = logging.getLogger(__name__)
 
 
 def addresses(src: Any) -> list[str]:
@@ -92,6 +97,7 @@ def split(
     rows: bool,
     division: Division,
     places: Places,
+    order: Order | None = None,
 ) -> list[str | list[str]]:
     """Divide an input into parts.
 
@@ -102,6 +108,7 @@ def split(
         rows: whether the files are tables, and a prompt makes a request of each row.
         division: how many parts, or how large.
         places: the addresses for the parts of a single file.
+        order: what `order_of` returned for a single file.
 
     Returns:
         ``src`` of each part, in the order of the input.
@@ -120,12 +127,49 @@ def split(
         return [group if len(group) > 1 else group[0] for group in groups]
     (file,) = files
     division.check_one(file)
+    if rows and order is not None:
+        with order.read(client, keeps_media=True):
+            log.info("Each row of %s makes a request that can be sent.", file)
     if rows and table_format(file) == "parquet":
         return [*_parquet(file, client, division, places)]
     with spool() as lines:
-        count = _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines)
+        count = (
+            _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines, order)
+        )
         lines.seek(0)
         return [*_cut(lines, division.sizes(count), client, places)]
+
+
+def order_of(file: str, client: GenAIBatchClient, asked: Mapping[str, Any]) -> Order | None:
+    """Return the job parameters that decide what the requests of a single file are; None: they are whole.
+
+    Args:
+        file: the file, which the worker reads.
+        client: the client of the task's connection.
+        asked: ``model``, ``prompt``, ``key``, ``columns``, ``request_defaults`` and ``output_type`` of the tasks of
+            its parts.
+
+    Raises:
+        InputError: one of them is invalid, or the service does not support it.
+    """
+    if all(asked[name] is None for name in ("prompt", "request_defaults", "output_type")):
+        return None
+    return read_order(client.config, src=BatchSource(path=file), **asked)
+
+
+def refuse_defaults_in_place(file: str, places: Places, client: GenAIBatchClient) -> None:
+    """Refuse `request_defaults` where Vertex AI reads the parts in place, so that a part's task adds nothing to them.
+
+    Raises:
+        UnsupportedError: the parts are in Cloud Storage.
+    """
+    part = places.requests(0, "jsonl")
+    if client.config.backend is Backend.VERTEX and part.startswith("gs://"):
+        msg = (
+            f"Vertex AI reads the parts of {file} in Cloud Storage as they are, so request_defaults cannot be added: "
+            "put the fields into the requests, or let prompt make the requests from rows. Nothing was submitted."
+        )
+        raise UnsupportedError(msg)
 
 
 def _refuse_without_keys(files: list[str], client: GenAIBatchClient) -> None:
@@ -170,10 +214,17 @@ def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
         raise InputError(msg)
 
 
-def _spool_requests(file: str, client: GenAIBatchClient, model: str, lines: BinaryIO) -> int:
-    """Check all requests of a file before any is paid for, and write each with its key. Return their number."""
+def _spool_requests(
+    file: str, client: GenAIBatchClient, model: str, lines: BinaryIO, order: Order | None
+) -> int:
+    """Check all requests of a file before any is paid for, and write each with its key. Return their number.
+
+    Fields that `order` adds are written, too: the service may read the parts itself.
+    """
+    defaults = None if order is None else order.request_defaults
+    source = read_source(file) if order is None else order.source
     model = read_model(model, client.config.backend)
-    with read_input(client, read_source(file), model=model, several_jobs=True) as prepared:
+    with read_input(client, source, model=model, request_defaults=defaults, several_jobs=True) as prepared:
         if prepared.lines is None:
             msg = (
                 f"{file} cannot be read here, so it cannot be divided: give a file that the worker can read."
