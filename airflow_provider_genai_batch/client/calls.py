@@ -290,7 +290,9 @@ class Calls:
 
     def _url(self, name: str) -> str:
         """Return a Vertex job's URL. A full name keeps its own project, and the host of its own location."""
-        if not (vertex.FULL_JOB_NAME.fullmatch(name) or _VERTEX_ID.fullmatch(name)):
+        if not isinstance(name, str) or not (
+            vertex.FULL_JOB_NAME.fullmatch(name) or _VERTEX_ID.fullmatch(name)
+        ):
             raise InputError(_wrong_name(name, "Vertex AI", "projects/P/locations/L/batchPredictionJobs/123"))
         if name.startswith("projects/"):
             return f"{self.config.base_url(vertex.location_of(name))}/{self.config.version}/{name}"
@@ -298,7 +300,7 @@ class Calls:
 
     @staticmethod
     def _checked(name: str) -> str:
-        if not gemini.JOB_NAME.fullmatch(name):
+        if not isinstance(name, str) or not gemini.JOB_NAME.fullmatch(name):
             raise InputError(_wrong_name(name, "the Gemini API", "batches/abc123"))
         return name
 
@@ -310,7 +312,9 @@ class Calls:
         return given._replace(scheme=host.scheme, netloc=host.netloc).geturl()
 
 
-def _wrong_name(name: str, service: str, example: str) -> str:
+def _wrong_name(name: Any, service: str, example: str) -> str:
+    if not isinstance(name, str):
+        return f"A {type(name).__name__} is no name of a job: give a text, such as {example} (job.name)."
     return f"{name!r} is no name of a job of {service}, such as {example}. Does the connection fit the job?"
 
 

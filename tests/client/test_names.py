@@ -92,3 +92,12 @@ def test_an_operation_of_a_strange_name_is_not_followed(emulator: Emulator) -> N
     calls = Calls(vertex_config(emulator))
     with pytest.raises(UnreadableAnswer, match="not the name of an operation"):
         calls.operation("projects/1/locations/evil.example#/operations/1")
+
+
+@pytest.mark.parametrize("backend", [Backend.GEMINI, Backend.VERTEX])
+@pytest.mark.parametrize("name", [None, 5])
+def test_what_is_no_text_is_no_name(backend: Backend, name: Any) -> None:
+    calls = Calls(ClientConfig(backend, project="here"))
+    for call in (calls.look, calls.cancel, calls.delete):
+        with pytest.raises(InputError, match="is no name of a job: give a text"):
+            call(name)
