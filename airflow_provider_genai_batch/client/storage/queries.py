@@ -144,7 +144,9 @@ class Queries:
         changed = 0 if found.modified is None else int(found.modified.timestamp() * 1000)
         whole = {one.name: type_of(one.to_api_repr()) for one in found.schema}
         divided = bool(found.time_partitioning or found.range_partitioning or found.clustering_fields)
-        return TableFacts(str(found.table_type), columns, changed, whole, divided)
+        kind = str(found.table_type)
+        # On the service, a clone is a TABLE with a `cloneDefinition`; some emulators call it by its kind in SQL.
+        return TableFacts("TABLE" if kind == "CLONE" else kind, columns, changed, whole, divided)
 
     def exists(self, table: TableName) -> bool:
         """Whether a table exists. This costs nothing."""
