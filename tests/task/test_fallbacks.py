@@ -160,6 +160,11 @@ def test_tiers_come_last_flex_is_left_for_standard_where_it_is_full(night: Build
     assert manifest is not None, task.errors
     assert manifest["counts"]["ok"] == 20
     assert (models(emulator), manifest["tiers"]) == (["gemini-2.5-flash", OTHER], {"standard": 20})
+    assert {one["model"].rpartition("/")[2]: one["ok"] for one in manifest["answered_by"]} == {
+        "gemini-2.5-flash": 20,
+        OTHER: 0,
+    }
+    assert len(manifest["answered_by"]) == 2
 
 
 def test_when_the_last_one_is_stuck_too_the_task_fails_and_the_next_attempt_goes_on_with_that(
@@ -171,6 +176,8 @@ def test_when_the_last_one_is_stuck_too_the_task_fails_and_the_next_attempt_goes
     assert task.go() is None
     (error,) = task.errors
     assert isinstance(error, JobTimedOut)
+    first, second = (job["name"] for job in emulator.jobs)
+    assert (first in str(error), second in str(error)) == (False, True)
     assert {job["state"] for job in emulator.jobs} == {"CANCELLED"}
     retry = night({"model": OTHER}, after=task)
     assert retry.go() is not None, retry.errors

@@ -112,8 +112,9 @@ def lost(ending: Ending) -> str:
 
 
 def timed_out(ending: Ending, names: Sequence[str]) -> str:
-    """Return the message about jobs that did not end in time."""
-    states = ", ".join(f"{name} ({ending.states.get(name, 'never seen')})" for name in names)
+    """Return the message about jobs that did not end in time, and not about those that had ended before the wait."""
+    late = [name for name in names if name in ending.states] or names
+    states = ", ".join(f"{name} ({ending.states.get(name, 'never seen')})" for name in late)
     if ending.cancelled:
         became = (
             "Cancellation was requested: rows answered before it are billed and kept by the service, the rest are not. "

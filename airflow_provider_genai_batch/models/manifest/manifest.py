@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +65,19 @@ class AnsweredBy(Noun):
     """Airflow's connection."""
     ok: int
     """Rows with a valid answer."""
+
+    @classmethod
+    def add_up(cls, answered: Iterable[AnsweredBy]) -> tuple[AnsweredBy, ...]:
+        """Add up the rows of each model and connection.
+
+        The Gemini API writes ``models/`` before the name of a job's model, which immediate calls have without it.
+        """
+        found: dict[tuple[str, str], AnsweredBy] = {}
+        for one in answered:
+            whom = (one.model or "").removeprefix("models/"), one.conn_id
+            first = found.setdefault(whom, one.model_copy(update={"ok": 0}))
+            found[whom] = first.model_copy(update={"ok": first.ok + one.ok})
+        return tuple(found.values())
 
 
 class Manifest(Noun):

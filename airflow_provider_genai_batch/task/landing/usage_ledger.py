@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,13 +140,12 @@ class UsageLedger:
     def _answered_by(self) -> tuple[AnsweredBy, ...]:
         if self.conn_of is None:
             return ()
-        ok: Counter[tuple[str | None, str]] = Counter()
+        each = []
         for name, job in self._fetched.items():
             share = self.shares.get(name)
-            ok[job.model, self.conn_of(name)] += 0 if share is None else share.rows["ok"]
-        found = tuple(
-            AnsweredBy(model=model, conn_id=conn_id, ok=number) for (model, conn_id), number in ok.items()
-        )
+            ok = 0 if share is None else share.rows["ok"]
+            each.append(AnsweredBy(model=job.model, conn_id=self.conn_of(name), ok=ok))
+        found = AnsweredBy.add_up(each)
         log.info(
             "Answered by: %s.", ", ".join(f"{one.model} at {one.conn_id} {one.ok} rows" for one in found)
         )

@@ -173,12 +173,11 @@ def _answered_by(parts: Sequence[Manifest], conn_id: str) -> tuple[AnsweredBy, .
     """Sum up which model and connection answered how many rows; empty if no part used a fallback."""
     if not any(part.answered_by for part in parts):
         return ()
-    rows = Counter[tuple[str | None, str]]()
+    each: list[AnsweredBy] = []
     for part in parts:
         own = AnsweredBy(model=part.model, conn_id=conn_id, ok=(part.counts or RowCounts()).ok)
-        for one in part.answered_by or (own,):
-            rows[one.model, one.conn_id] += one.ok
-    return tuple(AnsweredBy(model=model, conn_id=conn, ok=ok) for (model, conn), ok in rows.items())
+        each += part.answered_by or (own,)
+    return AnsweredBy.add_up(each)
 
 
 def _table_jobs(parts: Sequence[TableJobs | None], own: TableJobs | None) -> TableJobs | None:
