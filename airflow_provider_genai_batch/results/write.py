@@ -11,6 +11,7 @@ from msgspec import Raw
 from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
+from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.external_sort import in_order
 from airflow_provider_genai_batch.results.read import Piece, each
@@ -21,7 +22,8 @@ from airflow_provider_genai_batch.wire.schemas.output_type import AnswerCheck, s
 
 Row: TypeAlias = PlainRow | UsualRow
 Validate: TypeAlias = Callable[[str], Any]
-"""Takes an answer's text and returns the `output`; raises ValueError if it does not match the requested output."""
+"""Takes an answer's text and returns the `output`; raises ValueError if it does not match the requested output,
+and ConfigurationError if the user's code fails."""
 Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
 """Returns the columns of the input row at an index."""
 Watch: TypeAlias = Callable[[Iterable[PlainRow]], Iterator[PlainRow]]
@@ -177,6 +179,9 @@ def _prepare_usual(rows: UsualRows, number: int, validate: Validate | None) -> N
             except ValueError as error:
                 row.status, row.error = "invalid", row_error(str(error), status=INVALID_OUTPUT)
                 rows.failed.append(at)
+            except ConfigurationError as error:
+                error.add(f"It is the answer of the row {row.key!r}.")
+                raise
     if number:
         for row in rows.rows:
             row.round = number
@@ -190,6 +195,9 @@ def _validate(row: PlainRow, validate: Validate) -> None:
             return
         except ValueError as error:
             wrong = str(error)
+        except ConfigurationError as error:
+            error.add(f"It is the answer of the row {row['key']!r}.")
+            raise
     row["status"] = "invalid"
     row["error"] = row_error(wrong, status=INVALID_OUTPUT)
 

@@ -9,12 +9,15 @@ import math
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, computed_field, field_serializer, field_validator
 
+from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import ResultRow, RowCounts, Usage
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from tests.results.answers import answered, refused
 
 FIELDS = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]
@@ -272,3 +275,55 @@ def test_files_are_written_of_the_rows_that_land_and_of_no_others() -> None:
     given.clear()
     land([[drawn("a", "a0")]], RowCounter(expected=1, keyed=True), None, store=store)
     assert given == [("a", 0, 1, "image/png", "a0")], "files land without rows, too"
+
+
+class Looked(BaseModel):
+    """Its validator fails on unknown names."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def known(cls, name: str) -> str:
+        """Look it up."""
+        return {"a": "A"}[name]
+
+
+class Shared(BaseModel):
+    """Its computed field fails on zero."""
+
+    count: int
+
+    @computed_field  # type: ignore[prop-decorator]  # as Pydantic's documentation has it
+    @property
+    def share(self) -> float:
+        """Divide by a number of the answer."""
+        return 1 / self.count
+
+
+class Written(BaseModel):
+    """Its serializer fails on zero."""
+
+    count: int
+
+    @field_serializer("count")
+    def shown(self, count: int) -> float:
+        """Divide by a number of the answer."""
+        return 1 / count
+
+
+@pytest.mark.parametrize(
+    ("output_type", "text", "what"),
+    [
+        (Looked, '{"name": "b"}', "KeyError: 'b'"),
+        (Shared, '{"count": 0}', "ZeroDivisionError"),
+        (Written, '{"count": 0}', "ZeroDivisionError"),
+    ],
+)
+def test_code_of_the_type_that_fails_names_itself_and_the_row(
+    output_type: type[BaseModel], text: str, what: str
+) -> None:
+    tally = RowCounter(expected=1, keyed=True)
+    with pytest.raises(ConfigurationError, match=what) as caught:
+        _land([answered("seventh", text)], tally=tally, validate=answer_check(output_type))
+    assert "'seventh'" in str(caught.value)

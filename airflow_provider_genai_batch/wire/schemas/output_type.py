@@ -57,6 +57,8 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
 class AnswerCheck:
     """Reads an answer's text as a type. It raises ValueError with the places that do not fit.
 
+    It raises ConfigurationError if code of the type fails otherwise, which says nothing about the answer.
+
     Attributes:
         read: returns an instance of the type.
         core: Pydantic's schema of the type.
@@ -72,7 +74,12 @@ class AnswerCheck:
 
     def __call__(self, text: str) -> Any:
         """Return the text's value."""
-        return self.read(text)
+        try:
+            return self.read(text)
+        except ValueError:
+            raise
+        except Exception as error:
+            raise _own_code_failed(error) from error
 
     def spelled(self, text: str) -> Any:
         """Return the value as JSON, or unchanged if JSON cannot represent it."""
@@ -81,11 +88,15 @@ class AnswerCheck:
                 return Raw(self.fast(text))
             except (ValueError, DecodeError, OverflowError, RecursionError):
                 pass  # Pydantic decides
-        return spelled(self.read(text))
+        output = self(text)
+        try:
+            return Raw(to_json(output, inf_nan_mode="null", fallback=str))
+        except Exception as error:
+            raise _own_code_failed(error) from error
 
 
 def spelled(output: Any) -> Any:
-    """Return an output as JSON, or unchanged if JSON cannot represent it. Models are serialized."""
+    """Return an output as JSON, or unchanged if JSON cannot represent it."""
     try:
         return Raw(to_json(output, inf_nan_mode="null"))
     except ValueError:
@@ -250,6 +261,14 @@ def _meant(text: str, back: Back | None) -> Iterator[bytes]:
     except ValueError:
         return
     yield from map(to_json, back(answer))
+
+
+def _own_code_failed(error: Exception) -> ConfigurationError:
+    msg = (
+        f"The code of output_type failed on an answer with {type(error).__name__}: {error}. Let it raise ValueError "
+        "for answers that it refuses. Once it is mended, the next attempt reads the same answers and pays nothing."
+    )
+    return ConfigurationError(msg)
 
 
 def _what_is_wrong(error: ValidationError) -> str:
