@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, TooManyFailedRows
@@ -48,6 +48,21 @@ class Graded(BaseModel):
 
     grade: Grade
     pages: Literal[1, 2] | None
+
+
+NAMES: dict[str, str] = {}
+"""What the validator of `Named` knows."""
+
+
+class Named(BaseModel):
+    """With a validator that fails for what it does not know."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def known(cls, name: str) -> str:
+        return NAMES[name]
 
 
 def ask(**settings: Any) -> Ran:
@@ -213,3 +228,28 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_paid(
     assert isinstance(error, kind)
     assert said in str(error)
     assert gemini.jobs == []
+
+
+@pytest.mark.parametrize("tier", ["batch", "standard"])
+def test_once_code_of_the_type_that_failed_is_mended_the_same_answers_are_read(
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tier: str
+) -> None:
+    class All(dict[str, str]):
+        def __missing__(self, name: str) -> str:
+            return name
+
+    def mend(context: Any) -> None:
+        failed.append(str(context["exception"]))
+        monkeypatch.setitem(globals(), "NAMES", All())
+
+    failed: list[str] = []
+    path, retry = tmp_path / "rows.jsonl", {"retries": 1, "retry_delay": 0, "on_retry_callback": mend}
+    ran = ask(output_type=Named, tier=tier, results_uri=str(path), **retry)
+    assert ran.state == "success", ran.errors
+    assert "failed on an answer with KeyError" in failed[0]
+    assert "the row 'r0000000" in failed[0]
+    assert "Nothing was submitted" not in failed[0]
+    assert [row["status"] for row in rows(path)] == ["ok"] * 3
+    methods = [one["method"] for one in gemini.requests]
+    assert methods.count("batches.create") == (tier == "batch")
+    assert methods.count("models.generateContent") == 3 * (tier == "standard")

@@ -266,7 +266,8 @@ def _meant(text: str, back: Back | None) -> Iterator[bytes]:
 def _own_code_failed(error: Exception) -> ConfigurationError:
     msg = (
         f"The code of output_type failed on an answer with {type(error).__name__}: {error}. Let it raise ValueError "
-        "for answers that it refuses. Once it is mended, the next attempt reads the same answers and pays nothing."
+        "for answers that it refuses. Once it is mended, the next attempt reads the same answers, and nothing is "
+        "billed again."
     )
     return ConfigurationError(msg)
 
