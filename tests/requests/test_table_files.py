@@ -388,3 +388,9 @@ def test_a_text_of_parquet_that_is_no_utf_8_is_named_by_its_row(tmp_path: Path) 
     pq.write_table(pa.table({"text": bad}), tmp_path / "in.parquet")
     with (tmp_path / "in.parquet").open("rb") as stream, pytest.raises(RequestError, match="row 2 of"):
         _ = [*parquet_rows(stream, "in.parquet")]
+
+
+def test_two_columns_of_parquet_with_one_name_are_refused(tmp_path: Path) -> None:
+    table = pa.table([pa.array(["first"]), pa.array(["second"])], names=["text", "text"])
+    with pytest.raises(InputError, match="has the column 'text' twice: give each a name of its own"):
+        read_parquet(parquet(tmp_path, table), ["text"])

@@ -44,7 +44,7 @@ def parquet_rows(stream: BinaryIO, name: str, columns: Sequence[str] | None = No
 
     Raises:
         UnsupportedError: pyarrow is not installed.
-        InputError: the file is not Parquet, or broken.
+        InputError: the file is not Parquet, is broken, or has two columns of one name.
         RequestError: it has no such column, or a value that Python cannot represent, such as a date after year 9999.
     """
     check_pyarrow(name)
@@ -54,6 +54,9 @@ def parquet_rows(stream: BinaryIO, name: str, columns: Sequence[str] | None = No
     try:
         with pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file:
             there = file.schema_arrow.names
+            if twice := sorted({column for column in there if there.count(column) > 1}):
+                msg = f"{name} has the column {twice[0]!r} twice: give each a name of its own"
+                raise InputError(msg)
             for column in columns or ():
                 if column not in there:
                     msg = f"there is no column {column!r}, which the prompt names"
