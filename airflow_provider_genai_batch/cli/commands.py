@@ -66,7 +66,8 @@ def _client(args: Namespace) -> Iterator[GenAIBatchClient]:
 @contextmanager
 def _logs_apart() -> Iterator[None]:
     """Send what Airflow logs on standard output to the error stream, because other programs read the answer there."""
-    handlers = [each for each in logging.getLogger().handlers if getattr(each, "stream", None) is sys.stdout]
+    # Handlers of Airflow 2 have no stream of their own and write to whatever standard output is at the time.
+    handlers = [each for each in logging.getLogger().handlers if vars(each).get("stream") is sys.stdout]
     for handler in handlers:
         cast("logging.StreamHandler[Any]", handler).setStream(sys.stderr)
     with redirect_stdout(sys.stderr):
