@@ -43,9 +43,8 @@ def _moment(text: str) -> datetime:
     try:
         if unit and number.isascii() and number.isdigit():
             return clock.now() - timedelta(**{unit: int(number)})
-        found = datetime.fromisoformat(
-            f"{text[:-1]}+00:00" if text.endswith("Z") else text
-        )  # 3.10 reads no Z
+        # Python 3.10 reads no Z.
+        found = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
     except (ValueError, OverflowError) as error:
         msg = f"{text} is not a time: write 2026-01-31, 2026-01-31T06:00 (UTC), or an age: 90m, 36h, 7d"
         raise ArgumentTypeError(msg) from error

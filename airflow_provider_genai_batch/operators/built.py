@@ -87,23 +87,13 @@ def _check_table(task: Any, source: Any) -> None:
 
 def _check_columns(task: Any, source: Any) -> None:
     """Check the columns of a table that rows of other sources than BigQuery are loaded into."""
-    from airflow_provider_genai_batch.models.base import Task
-    from airflow_provider_genai_batch.task.tables.typed import read_typed
-    from airflow_provider_genai_batch.wire.catalog.publishers import task_of
-    from airflow_provider_genai_batch.wire.tables.sql import is_table
+    from airflow_provider_genai_batch.task.tables.typed import typed_of
 
     uri = task.results_uri
-    if source is None or (task.prompt is not None and source.bigquery_uri):
+    if source is None or uri is None or (task.prompt is not None and source.bigquery_uri):
         return
-    if uri is None or not is_known([task.model, uri, task.rename or ""]) or not is_table(uri):
-        return
-
-    def check(backend: Any) -> None:
-        embeds = task_of(_read_model(task.model, backend)) is Task.EMBED
-        with_input = task.prompt is not None
-        read_typed(uri, task.output_type, task.rename, embeds=embeds, with_input=with_input)
-
-    _check_for_some_service(check)
+    if is_known([task.model, uri, task.rename or ""]):
+        _check_for_some_service(lambda backend: typed_of(task, backend))
 
 
 def check_results(task: Any) -> None:

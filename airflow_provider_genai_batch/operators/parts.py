@@ -163,8 +163,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, RendersAddresses, BaseOperator):
     """Merge the rows of parts into one table, part after part, and judge them together.
 
     Tables are joined in BigQuery, and files in one bucket in Cloud Storage, unless `renumber` or `ordered` changes
-    them; other files pass through the worker. If `results_uri` has a ``*``, the files of the
-    parts are left unchanged.
+    them; other files pass through the worker. If `results_uri` has a ``*``, the files of the parts are left unchanged.
 
     Args:
         manifests: the manifests of the parts, in order. The parts have landed rows in files of one format, or in

@@ -258,12 +258,12 @@ def main() -> int:
         sys.stderr.write(f"{what}\n")
         return 2
     found = []
-    if not cores.allowed():
+    small = SMALL_WORKERS if cores.allowed() else ()
+    if not small:
         sys.stderr.write(
             "Workers with a share of a core are left out: this user may not make control groups.\n"
         )
-    whole = () if asked.small else SETTINGS
-    for setting in whole + (SMALL_WORKERS if cores.allowed() else ()):
+    for setting in small if asked.small else SETTINGS + small:
         with (
             tempfile.TemporaryDirectory(prefix="scaling-") as folder,
             opened(Path(folder), setting, asked.rows, asked.parts) as world,

@@ -49,9 +49,8 @@ def addresses(src: Any) -> list[str]:
     Raises:
         InputError: one is not the address of a file, or names a table in BigQuery.
     """
-    several = isinstance(src, Sequence) and not isinstance(
-        src, (str, bytes)
-    )  # as a mapped task returns them, too
+    # A mapped task returns a sequence that is no list.
+    several = isinstance(src, Sequence) and not isinstance(src, (str, bytes))
     found = [address(one) for one in (src if several else [src])]
     for one in found:
         if not isinstance(one, str) or one.startswith(("files/", "bq://")):

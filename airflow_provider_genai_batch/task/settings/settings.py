@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.stall import is_stalled
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
-from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks.at_once import check_place_of_pilot
 from airflow_provider_genai_batch.task.checks.checks import check_order_settings
@@ -25,10 +25,8 @@ from airflow_provider_genai_batch.task.tables.ask import (
     refuse_landing,
     refuse_table_settings,
 )
-from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_typed
+from airflow_provider_genai_batch.task.tables.typed import TypedTable, typed_of
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
-from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.parameters.labels import with_more
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 from airflow_provider_genai_batch.wire.tables.sql import is_table
@@ -159,12 +157,7 @@ class RunSettings:
         Raises:
             InputError, ConfigurationError: its columns are invalid.
         """
-        uri = self.results_uri
-        if uri is None or not is_table(uri):
-            return None
-        embeds = task_of(read_model(self.model, backend)) is Task.EMBED
-        with_input = self.prompt is not None
-        return read_typed(uri, self.output_type, self.rename, embeds=embeds, with_input=with_input)
+        return None if self.results_uri is None else typed_of(self, backend)
 
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.

@@ -9,10 +9,13 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
 from airflow_provider_genai_batch.wire.tables.answers import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.load import OWN, conform
-from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, read_table
+from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, is_table, read_table
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 ANSWER = "answer"
@@ -81,6 +84,23 @@ class TypedTable:
             return conform(columns, to_jsonable_python(check(text), by_alias=True, inf_nan_mode="null"))
 
         return checks
+
+
+def typed_of(task: Any, backend: Backend) -> TypedTable | None:
+    """Return the table into which a task loads its rows; None: they land in a file.
+
+    Args:
+        task: the operator, or its settings, with a `results_uri`.
+        backend: the service, which decides how the model's name is read.
+
+    Raises:
+        InputError, ConfigurationError: its columns are invalid.
+    """
+    uri = task.results_uri
+    if not is_table(uri):
+        return None
+    embeds = task_of(read_model(task.model, backend)) is Task.EMBED
+    return read_typed(uri, task.output_type, task.rename, embeds=embeds, with_input=task.prompt is not None)
 
 
 def read_typed(

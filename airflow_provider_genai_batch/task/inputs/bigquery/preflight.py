@@ -29,7 +29,7 @@ ANYWHERE = "global"
 """The location of jobs that run anywhere."""
 
 
-class Preflight:
+class TablePreflight:
     """Checks datasets, tables and statements without cost."""
 
     def __init__(self, queries: Queries, ask: TableAsk, job_location: str) -> None:

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, TokenEstimate
 from airflow_provider_genai_batch.task.inputs.bigquery.preflight import (
     ANYWHERE,
-    Preflight,
+    TablePreflight,
     explained,
     refuse,
     where_of,
@@ -116,7 +116,7 @@ class TableReader:
         queries, ask, config = self.client.queries, self.ask, self.client.config
         job_location = ANYWHERE if ask.streamed else config.location
         with explained(queries):
-            facts, location = Preflight(queries, ask, job_location).look()
+            facts, location = TablePreflight(queries, ask, job_location).look()
         pieces = self.prompt.pieces(self.model, self.defaults, config.backend)
         alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
         rows = self._snapshot(facts, tuple(one.columns for one in alone))
@@ -127,7 +127,7 @@ class TableReader:
         rows = replace(rows, slots=slots, long_text=int(BYTES_A_TOKEN * (LONG_PROMPT - form.input)))
         if config.backend is Backend.VERTEX:
             rows = replace(rows, files=tuple(one for one in slots if one.is_file))
-        Preflight(queries, ask, job_location).estimate(rows, facts, location)
+        TablePreflight(queries, ask, job_location).estimate(rows, facts, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
         table = ask.staging.table(snapshot) if snapshot else snapshot_name(ask.staging, tag)
