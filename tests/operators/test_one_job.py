@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.hooks import task_state as states
 from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, die_after_submit, die_before_wait
 from tests.operators.scenes import MODEL, Scene
@@ -46,15 +47,18 @@ def note_operators(patch: pytest.MonkeyPatch) -> list[GenAIBatchOperator]:
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-@pytest.mark.usefixtures("virtual_clock")
 def test_a_job_that_ends_as_its_deadline_passes_is_judged_by_its_rows(
-    gemini: Emulator, deferrable: bool
+    virtual_clock: SharedClock, gemini: Emulator, deferrable: bool
 ) -> None:
-    # Looks before and at the deadline see it run; it ends when it is read before its cancellation.
+    # The service tells its time in whole seconds: from the middle of one, its clock is read right.
+    virtual_clock.advance(1.5 - virtual_clock.time() % 1)
+    # Looks at once, after two seconds and at the deadline see it run; the one before its cancellation sees its end.
     gemini.script(JobScript(lifecycle=Lifecycle(looks=3)))
-    ran = ask(["a", "b"], timeout=1, deferrable=deferrable)
+    ran = ask(["a", "b"], timeout=3.5, poll_interval=60, deferrable=deferrable)
     assert ran.state == "success", ran.errors
-    assert not gemini.jobs[0]["cancel_requested"]
+    (job,) = gemini.jobs
+    assert job["ended"] - job["created"] >= 3.4
+    assert not job["cancel_requested"]
 
 
 def test_a_retry_takes_up_the_job_of_the_attempt_before(
