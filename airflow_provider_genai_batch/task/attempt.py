@@ -134,7 +134,7 @@ class TaskAttempt:
                 in_table = terms.order.table is not None
                 refuse_checks(settings, terms.order, typed=prepared.asks_for_type, in_table=in_table)
             rest = self._input.rest(prepared)
-            plan = plan_attempt(self._shared, self._input, terms, rest, state)
+            plan = plan_attempt(self._shared, self._input, terms, rest, state, self._ways)
             if self._settings.plan_only and plan is not None:
                 self._refuse_planned(terms, rest, state)
                 known = {**self._ledger.before, "last_results_uri": self._input.last_results}
@@ -149,7 +149,7 @@ class TaskAttempt:
                 if terms.ready is not None and state.ready is None:
                     begins = self._task.is_first_try
                     state.ready = terms.ready.deadline(rest, self._client, begins=begins)
-                rounds = self._rounds(terms, begins=before is None)
+                rounds = self._rounds(terms)
                 first = rest if settings.pilot is None else rounds.next.first(rest, state)
                 here = rounds.begin(RoundStart(identity, prepared, first, attempt, state))
                 done = here if isinstance(here, Done) else rounds.run(here)
@@ -286,8 +286,6 @@ class TaskAttempt:
             search.discard(self._client, identity)
         return done.manifest.model_dump(mode="json")
 
-    def _rounds(self, terms: Terms, *, begins: bool = False) -> Rounds:
-        if begins and self._ways is not None and self._task.is_first_try:
-            self._ways.check(terms.order)
+    def _rounds(self, terms: Terms) -> Rounds:
         further = NextRound(self._settings, self._input, self._ledger, terms.ready)
         return Rounds(self._shared, terms, self._input, self._settlement, self._outcome, further, self._ways)

@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, TooManyFailedRows
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import BatchSource, Manifest, Pilot, Plan
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
@@ -90,6 +91,43 @@ def test_a_plan_with_a_pilot_is_refused_where_the_pilot_would_be(
     with pytest.raises(CostLimitExceeded, match="4 requests"):  # no more than the pilot, so there is none
         planned(client, [TEXT] * 4, max_cost=COST * 0.3, **how)
     assert not emulator.jobs
+
+
+LATER = {
+    "a dearer model": {"fallbacks": ["gemini-2.5-flash-lite", "gemini-2.5-pro"]},
+    "the standard tier": {"fallbacks": ["gemini-2.5-flash-lite", "flex", "standard"]},
+    "a deadline": {"ready_by": "2100-01-01T06:00+00:00"},
+    "a deadline with a dearer model": {
+        "ready_by": ReadyBy("2100-01-01T06:00+00:00", model="gemini-2.5-pro", then="flex")
+    },
+}
+
+
+@pytest.mark.parametrize("later", LATER)
+def test_a_limit_too_low_for_a_later_way_is_said_once_with_the_plan(
+    client: GenAIBatchClient, emulator: Emulator, tmp_path: Path, later: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    how = {"results_uri": str(tmp_path / "rows.jsonl"), "pending_timeout": 600.0, **LATER[later]}
+    for max_cost, said in ((COST * 1.1, True), (COST * 20, False), (None, False)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            planned(client, [TEXT] * 10, max_cost=max_cost, **how)
+        warned = [record.getMessage() for record in caplog.records if "is too low for" in record.getMessage()]
+        assert len(warned) == said
+        for text in warned:
+            assert f"For all 10 requests, max_cost={max_cost}" in text
+            assert "raise max_cost" in text
+            assert "lite" not in text, "it costs less"
+            assert ("pro" if "model" in later else "standard") in text
+    assert not emulator.jobs
+
+
+def test_a_plan_alone_refuses_a_fallback_that_cannot_be_used(
+    client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    how = {"results_uri": str(tmp_path / "rows.jsonl"), "pending_timeout": 600.0}
+    with pytest.raises(ConfigurationError, match="fallback model gemini-embedding-001 cannot be used"):
+        planned(client, [TEXT] * 10, fallbacks=["gemini-embedding-001"], **how)
 
 
 def test_on_vertex_ai_a_region_has_no_flex_to_plan_with(vertex: Emulator) -> None:

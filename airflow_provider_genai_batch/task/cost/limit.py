@@ -84,18 +84,30 @@ class CostLimit:
         Raises:
             ConfigurationError: they could not be read.
         """
-        if prepared.tokens is None and not prepared.readable:
-            raise _cannot(self.name, self.usd, prepared.source)
-        tokens = prepared.tokens or TokenEstimate().add(
-            prepared.parsed_requests(), answers=self.task is Task.GENERATE
-        )
-        most = self._most(tokens)
+        tokens = self.tokens(prepared)
         if tokens.unsized:
             log.warning(
                 "%s does not count %d files and pictures, whose tokens are not known.",
                 self.name,
                 tokens.unsized,
             )
+        return self.of_tokens(tokens, spent)
+
+    def tokens(self, prepared: PreparedInput) -> TokenEstimate:
+        """Return the most tokens that requests may have.
+
+        Raises:
+            ConfigurationError: they could not be read.
+        """
+        if prepared.tokens is None and not prepared.readable:
+            raise _cannot(self.name, self.usd, prepared.source)
+        return prepared.tokens or TokenEstimate().add(
+            prepared.parsed_requests(), answers=self.task is Task.GENERATE
+        )
+
+    def of_tokens(self, tokens: TokenEstimate, spent: float = 0.0) -> Most:
+        """Return the most that tokens may cost; see `most`."""
+        most = self._most(tokens)
         return Most(float(most), tokens.requests, self._sums(tokens, most, spent))
 
     def _most(self, tokens: TokenEstimate) -> Decimal:

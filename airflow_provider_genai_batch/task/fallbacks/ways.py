@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -61,12 +61,20 @@ class Ways:
             ConfigurationError, InputError: a fallback cannot be used; the message names it.
         """
         refuse_unreadable(order.source, "fallbacks")
-        for number in range(1, len(self._steps) + 1):
+        for number in self._numbers:
             try:
                 self.of(number).check(order)
             except GenAIBatchError as error:
                 msg = f"The fallback {self.of(number)} cannot be used, so nothing was sent: {error}"
                 raise ConfigurationError(msg) from error
+
+    def all(self) -> Iterator[Way]:
+        """Yield all fallbacks, in order."""
+        return map(self.of, self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, len(self._steps) + 1)
 
     def of(self, number: int) -> Way:
         """Return a fallback by its number, counted from 1."""

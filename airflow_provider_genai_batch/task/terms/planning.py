@@ -9,10 +9,12 @@ from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, read_plan
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.state import AttemptState
+from airflow_provider_genai_batch.task.terms.later_ways import warn_of_later_ways
 from airflow_provider_genai_batch.task.terms.tiers import first_tier
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import Plan
+    from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.terms.terms import Terms
@@ -21,7 +23,12 @@ log = logging.getLogger(__name__)
 
 
 def plan_attempt(
-    shared: Shared, asked: AttemptInput, terms: Terms, prepared: PreparedInput | None, state: AttemptState
+    shared: Shared,
+    asked: AttemptInput,
+    terms: Terms,
+    prepared: PreparedInput | None,
+    state: AttemptState,
+    ways: Ways | None = None,
 ) -> Plan | None:
     """Make the plan, unless a deferral has kept it; return None if the requests cannot be read.
 
@@ -31,13 +38,16 @@ def plan_attempt(
         terms: the task's terms.
         prepared: the requests to submit; None: none.
         state: the state of the attempt, which keeps the plan.
+        ways: the fallbacks; None: there are none.
 
     Raises:
         CostLimitExceeded: with `plan_only`, the plan is above a limit of the day.
         CallError: with `plan_only`, the jobs of the day could not be listed.
-        ConfigurationError: with `plan_only`, no plan can be made.
+        ConfigurationError: a fallback cannot be used; or, with `plan_only`, no plan can be made.
     """
     settings, only = shared.settings, shared.settings.plan_only
+    if ways is not None and prepared is not None and state.plan is None and shared.task.is_first_try:
+        ways.check(terms.order)
     plan = read_plan(state.plan) if state.plan is not None else None
     if plan is None and prepared is not None:
         plan = make_plan(
@@ -54,6 +64,8 @@ def plan_attempt(
     if plan is not None and state.plan is None:
         usual = shared.usual if only else ""
         log.info("Plan: %s.%s", plan, usual and f" Time of a job: {usual}.")
+        if terms.limit is not None and prepared is not None and (ways is not None or terms.ready is not None):
+            warn_of_later_ways(terms.limit, terms, ways, prepared)
         if settings.may_ask_at_once:
             plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
         state.plan = plan.model_dump(mode="json")
