@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec.structs import asdict
+
 from airflow_provider_genai_batch.models import Checked, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.jobs.job_totals import BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.printable import printable
@@ -184,11 +186,14 @@ class RowCounter:
         elif not self._trusts_stamps:
             rows.place([None] * len(places))
         number = len(rows.rows)
-        self.rows_read += number
-        self._tokens.add_usual(rows)
-        self._whole += number - rows.cut_off
-        if rows.cut_off:
-            self._reasons.count(CUT_OFF, rows.cut_off)
+        if rows.paid:
+            self.rows_read += number
+            self._tokens.add_usual(rows)
+            self._whole += number - rows.cut_off
+            if rows.cut_off:
+                self._reasons.count(CUT_OFF, rows.cut_off)
+        else:
+            self._count_reused(rows)
         self._ok += number - len(rows.failed)
         for at in rows.failed:
             self._fail(rows.rows[at].plain(), places[at])
@@ -434,6 +439,12 @@ class RowCounter:
             self._matcher.failed(row["key"], place)
         self._status[row["status"]] += 1
         self._causes.add_row(row)
+
+    def _count_reused(self, rows: UsualRows) -> None:
+        self._unpaid = self._unpaid or UnpaidRows()
+        self._unpaid.add("ok", len(rows.rows) - len(rows.failed), 0, asdict(rows.tokens))
+        for at in rows.failed:
+            self._unpaid.add(rows.rows[at].status, 1, 0, {})
 
     def _missed(self, row: PlainRow) -> PlainRow:
         self._status[row["status"]] += 1

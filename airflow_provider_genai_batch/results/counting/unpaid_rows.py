@@ -21,7 +21,7 @@ class UnpaidRows:
     def __init__(self) -> None:
         self.reused = self.same = 0
         self.status: Counter[str] = Counter()
-        self._saved: Counter[str] = Counter()
+        self._saved = dict.fromkeys(Usage.model_fields, 0)
 
     @staticmethod
     def has(row: PlainRow) -> bool:
@@ -36,7 +36,7 @@ class UnpaidRows:
             self.reused += 1
         self.status[row["status"]] += 1
         if row["usage"] is not None:
-            self._saved.update(row["usage"])
+            self._save(row["usage"])
 
     def add(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
         """Count rows of one status: `reused` of one kind and `same` of the other."""
@@ -44,16 +44,20 @@ class UnpaidRows:
         self.same += same
         if status != RowStatus.MISSING.value:  # a missing row counts as missing only
             self.status[status] += reused + same
-        self._saved.update(usage)
+        self._save(usage)
 
     def absorb(self, other: UnpaidRows) -> None:
         """Add the counts of other requests."""
         self.reused += other.reused
         self.same += other.same
         self.status.update(other.status)
-        self._saved.update(other._saved)
+        self._save(other._saved)
 
     @property
     def saved(self) -> Usage:
         """Tokens that were not paid for, because the answers existed."""
-        return Usage(**{kind: self._saved[kind] for kind in Usage.model_fields})
+        return Usage(**self._saved)
+
+    def _save(self, usage: Mapping[str, int]) -> None:
+        for kind, number in usage.items():  # a `Counter` would need three times as long
+            self._saved[kind] += number

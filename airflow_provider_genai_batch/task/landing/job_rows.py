@@ -29,7 +29,7 @@ from airflow_provider_genai_batch.task.landing.asks import job_tag, jobs_by_ask
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
@@ -145,7 +145,7 @@ def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
     return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
 
 
-def _earlier(at_hand: AtHand, tally: RowCounter) -> Iterator[PlainRow]:
+def _earlier(at_hand: AtHand, tally: RowCounter) -> Iterator[Piece]:
     tally.begin_reused()
     yield from at_hand.earlier()
 

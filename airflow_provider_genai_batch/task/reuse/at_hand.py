@@ -18,13 +18,16 @@ from airflow_provider_genai_batch.models import BatchJob, Plan
 from airflow_provider_genai_batch.models.manifest.plan import with_reuse
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
+from airflow_provider_genai_batch.results.read import Piece
 from airflow_provider_genai_batch.task.inputs.ledger import Entry, RequestLedger
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.reuse.reused_rows import reused_rows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.keys import key_digest
 
-_LINES = 64
+_LINES = 256
+"""Rows that are read at a time."""
 
 
 class _Placed(Struct, gc=False):
@@ -32,7 +35,6 @@ class _Placed(Struct, gc=False):
 
 
 _places = Decoder(_Placed).decode_lines
-_rows = Decoder().decode_lines
 
 
 @dataclass
@@ -123,11 +125,11 @@ class AtHand:
 
     # ------------------------------------------------------------ landing
 
-    def earlier(self) -> Iterator[PlainRow]:
+    def earlier(self) -> Iterator[Piece]:
         """Yield the rows of earlier results that answer requests."""
         self.rows.seek(0)
         while some := [*islice(self.rows, _LINES)]:
-            yield from _rows(b"".join(some))
+            yield from reused_rows(b"".join(some))
 
     def completed(self, job: BatchJob, rows: Iterator[PlainRow]) -> Iterator[PlainRow]:
         """Yield a job's rows with the request digest and the time of the answer, and a copy for each equal request."""

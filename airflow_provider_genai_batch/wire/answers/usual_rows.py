@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 
-class UsualTokens(Struct, gc=False):
+class UsualTokens(Struct, forbid_unknown_fields=True, gc=False):
     """The tokens of a usual row; see `wire.answers.answer.tokens`."""
 
     input: int
@@ -25,7 +25,7 @@ class UsualTokens(Struct, gc=False):
     total: int
 
 
-class UsualRow(Struct, gc=False):
+class UsualRow(Struct, forbid_unknown_fields=True, gc=False):
     """A row with one text: the fields of `PlainRow` in the same order. Unset fields are not written."""
 
     key: str
@@ -85,6 +85,7 @@ class UsualRows:
         longest: the largest number of prompt tokens in a row.
         cut_off: how many answers reached a token limit; all others are whole.
         failed: positions in `rows` of those that are not ``ok``, because their text does not fit the output type.
+        paid: whether they come from a job of this run; if not, from earlier results.
     """
 
     rows: list[UsualRow]
@@ -94,6 +95,7 @@ class UsualRows:
     longest: int
     cut_off: int
     failed: list[int] = field(default_factory=list)
+    paid: bool = True
 
     def place(self, places: Sequence[int | None]) -> None:
         """Set the places of the requests in the input."""
