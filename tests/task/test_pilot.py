@@ -90,6 +90,27 @@ def test_a_sample_is_asked_at_once_and_the_others_in_a_job_and_nothing_twice(
 
 
 @pytest.mark.parametrize("tier", ["standard", "batch"])
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+def test_a_pilot_of_one_row_from_the_middle_of_an_input_without_keys_is_judged_by_its_answer(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path, tier: str, deferrable: bool
+) -> None:
+    how = {"pilot": Pilot(1, tier=tier), "deferrable": deferrable}
+    manifest, event = None, None
+    while manifest is None:
+        try:
+            manifest = (
+                run(client, tmp_path, **how)
+                if event is None
+                else attempt(client, tmp_path, **how).complete(event)
+            )
+        except Deferred as left:
+            event = ended(client, left)
+    assert (manifest["counts"]["ok"], manifest["plan"]["pilot"]) == (60, 1)
+    assert {row["text"] for row in rows(tmp_path).values()} == {f"Answer to: {prompt}" for prompt in PROMPTS}
+    assert asked_at_once(emulator) + sum(size or 0 for size in sizes(emulator, client)) == 60
+
+
+@pytest.mark.parametrize("tier", ["standard", "batch"])
 def test_a_retry_and_a_deferred_task_ask_nothing_twice(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path, tier: str
 ) -> None:

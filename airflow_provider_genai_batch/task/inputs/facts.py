@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.wire.keys import sum_of_stamps
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class InputFacts:
     requests: int | None = None
     keyed: bool = False
     stamped: bool = False
-    """Whether all keys are generated, so that they are known without the input."""
+    """Whether all keys are generated from positions that begin with 0, so that they are known without the input."""
     key_sum: int | None = None
-    """Checksum of the keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: all keys are generated."""
+    """Checksum of the keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: they are known, see `stamped`."""
     for_type: bool = False
     """Whether a request has a response schema."""
     content: str | None = None
@@ -28,14 +29,16 @@ class InputFacts:
     @classmethod
     def of(cls, prepared: PreparedInput) -> InputFacts:
         """Return the facts about an input that are needed for its rows."""
-        stamped = prepared.stamped > 0 and prepared.stamped == prepared.requests
+        stamped, key_sum = prepared.stamped > 0 and prepared.stamped == prepared.requests, prepared.key_sum
+        if stamped and prepared.first:  # neighbours in a larger input, such as a pilot of one row
+            stamped, key_sum = False, sum_of_stamps(prepared.first, prepared.first + prepared.stamped)
         content = prepared.content if isinstance(prepared.content, str) else None
         snapshot = prepared.snapshot if prepared.table is None else prepared.table.inputs.table
         return cls(
             prepared.requests,
             prepared.keyed,
             stamped,
-            prepared.key_sum,
+            key_sum,
             prepared.asks_for_type,
             content,
             snapshot,
