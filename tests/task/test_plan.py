@@ -95,6 +95,7 @@ def test_a_plan_with_a_pilot_is_refused_where_the_pilot_would_be(
 
 LATER = {
     "a dearer model": {"fallbacks": ["gemini-2.5-flash-lite", "gemini-2.5-pro"]},
+    "a dearer model within a day": {"fallbacks": ["gemini-2.5-pro"]},
     "the standard tier": {"fallbacks": ["gemini-2.5-flash-lite", "flex", "standard"]},
     "a deadline": {"ready_by": "2100-01-01T06:00+00:00"},
     "a deadline with a dearer model": {
@@ -109,14 +110,16 @@ def test_a_limit_too_low_for_a_later_way_is_said_once_with_the_plan(
 ) -> None:
     how = {"results_uri": str(tmp_path / "rows.jsonl"), "pending_timeout": 600.0, **LATER[later]}
     for max_cost, said in ((COST * 1.1, True), (COST * 20, False), (None, False)):
+        limit = "max_cost_per_day" if later == "a dearer model within a day" else "max_cost"
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            planned(client, [TEXT] * 10, max_cost=max_cost, **how)
+            planned(client, [TEXT] * 10, **{limit: max_cost}, **how)
         warned = [record.getMessage() for record in caplog.records if "is too low for" in record.getMessage()]
         assert len(warned) == said
         for text in warned:
-            assert f"For all 10 requests, max_cost={max_cost}" in text
-            assert "raise max_cost" in text
+            assert "For all 10 requests" in text
+            assert f"; {limit}={max_cost})" in text
+            assert "raise the limit" in text
             assert "lite" not in text, "it costs less"
             assert ("pro" if "model" in later else "standard") in text
     assert not emulator.jobs

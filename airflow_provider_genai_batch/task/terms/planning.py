@@ -46,7 +46,8 @@ def plan_attempt(
         ConfigurationError: a fallback cannot be used; or, with `plan_only`, no plan can be made.
     """
     settings, only = shared.settings, shared.settings.plan_only
-    if ways is not None and prepared is not None and state.plan is None and shared.task.is_first_try:
+    begins = state.plan is None and shared.task.is_first_try
+    if begins and ways is not None and prepared is not None:
         ways.check(terms.order)
     plan = read_plan(state.plan) if state.plan is not None else None
     if plan is None and prepared is not None:
@@ -64,8 +65,8 @@ def plan_attempt(
     if plan is not None and state.plan is None:
         usual = shared.usual if only else ""
         log.info("Plan: %s.%s", plan, usual and f" Time of a job: {usual}.")
-        if terms.limit is not None and prepared is not None and (ways is not None or terms.ready is not None):
-            warn_of_later_ways(terms.limit, terms, ways, prepared)
+        if begins and prepared is not None and (ways is not None or terms.ready is not None):
+            warn_of_later_ways(terms, ways, prepared)
         if settings.may_ask_at_once:
             plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
         state.plan = plan.model_dump(mode="json")
