@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.results.arrow_types import TEXT, Column, Scope, column_of, has_lost
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
-from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualTokens
+from airflow_provider_genai_batch.wire.answers.usual_rows import OPTIONAL, UsualRow, UsualTokens
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -131,7 +131,7 @@ class ParquetSink:
     def rows(self, rows: Sequence[UsualRow]) -> None:
         """Add usual rows."""
         self._rows += rows
-        for name in ("parts", "input"):
+        for name in OPTIONAL:
             if name not in self._present and any(getattr(row, name) is not UNSET for row in rows):
                 self._present.add(name)
         self._took(sum(len(row.text) for row in rows) + _AROUND * len(rows))

@@ -215,8 +215,8 @@ def _carrying(some: Iterable[Sequence[Row]], carry: Carry) -> Iterator[Sequence[
 
 
 def _are_usual(rows: Sequence[Row]) -> TypeGuard[Sequence[UsualRow]]:
-    """Whether the rows come from a piece of usual rows of a job; other rows are grouped separately."""
-    return type(rows[0]) is UsualRow  # rows of earlier results have more fields
+    """Whether the rows come from a piece of usual rows; other rows are grouped separately."""
+    return isinstance(rows[0], UsualRow)
 
 
 def _index(row: Row) -> int | None:

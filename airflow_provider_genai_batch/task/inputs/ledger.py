@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from struct import Struct
 from typing import BinaryIO
 
@@ -47,6 +48,8 @@ class RequestLedger:
         self._number = stream.fileno()
         self._read_at, self._read = 0, b""
         """The bytes that were read last, and their offset."""
+        self._next = 0
+        """The offset of the entry after the one that was read last."""
         self._size: int | None = None
         """The size of each entry if all have the same size, else 0; None: not known yet."""
 
@@ -116,18 +119,27 @@ class RequestLedger:
         end = begin + _HEAD.size + size
         if end > len(data):
             data, end = self._read_from(offset, _HEAD.size + size), _HEAD.size + size
+        self._next = offset + _HEAD.size + size
         return Entry(digest, place, data[end - size : end].decode(errors="surrogatepass"))
 
     def _read_from(self, offset: int, size: int) -> bytes:
         self._read_at, self._read = offset, os.pread(self._number, size, offset)
         return self._read
 
+    @cached_property
+    def _whole(self) -> int:
+        """The size of the file in bytes; no entry is added after the first use."""
+        return os.fstat(self._number).st_size
+
+    def next(self) -> Entry | None:
+        """Return the entry after the one that was read last; None after the last of all."""
+        return self.at(self._next) if self._next < self._whole else None
+
     def at_place(self, place: int) -> Entry | None:
         """Return the entry at a position in the input; None if entries differ in size, so that it cannot be found."""
         if self._size is None:
             first = _entry(os.pread(self._number, _HEAD.size + 0xFFFF, 0), 0)
-            whole = os.fstat(self._number).st_size
-            self._size = first[1] if first and first[1] * self.rows == whole else 0
+            self._size = first[1] if first and first[1] * self.rows == self._whole else 0
         if not self._size or place >= self.rows:
             return None
         try:

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.digest import Summed
 from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
-from airflow_provider_genai_batch.results.read import Piece, each
+from airflow_provider_genai_batch.results.read import Piece
 from airflow_provider_genai_batch.results.sinks import Write, form_of, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows
@@ -168,7 +168,7 @@ def _rows(
             rows = journaled_rows(client, job, reading)
         else:
             rows = _in_batch(landing.at(job.name, client), job, reading)
-        yield from rows if landing.at_hand is None else landing.at_hand.completed(job, each(rows))
+        yield from rows if landing.at_hand is None else landing.at_hand.completed(job, rows)
 
 
 def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[Piece]:

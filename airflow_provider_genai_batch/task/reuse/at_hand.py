@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import BinaryIO
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch import clock
@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.reuse.reused_rows import reused_rows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 from airflow_provider_genai_batch.wire.keys import key_digest
 
 _LINES = 256
@@ -131,35 +132,51 @@ class AtHand:
         while some := [*islice(self.rows, _LINES)]:
             yield from reused_rows(b"".join(some))
 
-    def completed(self, job: BatchJob, rows: Iterator[PlainRow]) -> Iterator[PlainRow]:
+    def completed(self, job: BatchJob, pieces: Iterator[Piece]) -> Iterator[Piece]:
         """Yield a job's rows with the request digest and the time of the answer, and a copy for each equal request."""
         at = job.end_time.isoformat() if job.end_time else clock.now().isoformat()
         answered_at = at.replace("+00:00", "Z")
-        others = short(job.model) in self.other_models
-        for row in rows:
-            entry = self._entry(row)
-            if entry is None:
+        own_model = short(job.model) not in self.other_models
+        for piece in pieces:
+            if isinstance(piece, UsualRows):
+                entries = [*map(self._entry, piece.keys, piece.indices)]
+                for one, entry in zip(piece.rows, entries, strict=True):
+                    if entry is not None:
+                        one.asked = entry.digest.hex() if own_model else UNSET
+                        one.answered_at = answered_at
+                if not any(entry and entry.place in self._asked for entry in entries):
+                    yield piece
+                    continue
+                rows = piece.plain()
+            else:
+                entry = None if piece["key"] is None else self._entry(piece["key"], piece["index"])
+                if entry is not None:
+                    if own_model:
+                        piece["asked"] = entry.digest.hex()
+                    piece["answered_at"] = answered_at
+                rows, entries = [piece], [entry]
+            for row, entry in zip(rows, entries, strict=True):
                 yield row
-                continue
-            if not others:
-                row["asked"] = entry.digest.hex()
-            row["answered_at"] = answered_at
-            yield row
-            if entry.place in self._asked:
-                for other in self._equal(entry):
-                    copy = {**row, "key": other.key, "index": other.place, "same_as": row["key"]}
-                    copy.pop("input", None)
-                    yield copy
+                if entry is not None and entry.place in self._asked:
+                    yield from self._copies(row, entry)
 
-    def _entry(self, row: PlainRow) -> Entry | None:
-        key, index = row["key"], row["index"]
-        if key is None:
-            return None
+    def _copies(self, row: PlainRow, asked: Entry) -> Iterator[PlainRow]:
+        """Yield the rows of the requests that are equal to the one of a row."""
+        for other in self._equal(asked):
+            copy = {**row, "key": other.key, "index": other.place, "same_as": row["key"]}
+            copy.pop("input", None)
+            yield copy
+
+    def _entry(self, key: str, index: int | None) -> Entry | None:
+        if (
+            entry := self.ledger.next()
+        ) is not None and entry.key == key:  # rows often come in the input's order
+            return entry
         if index is not None and (entry := self.ledger.at_place(index)) is not None and entry.key == key:
             return entry
         if self._keys is None:
             self._keys = self.stack.enter_context(PackedMap())
-            self._keys.add_all((_of_key(each.key), offset) for offset, each in self.ledger)
+            self._keys.add_all((_of_key(entry.key), offset) for offset, entry in self.ledger)
         for offset in self._keys.get(_of_key(key)):
             if (entry := self.ledger.at(offset)).key == key:
                 return entry

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.results.read import Piece
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualRows, UsualTokens
 from airflow_provider_genai_batch.wire.keys import stamped_indices
 
-
-class _ReusedRow(UsualRow, forbid_unknown_fields=True, gc=False):
-    """A row with one text that an earlier run landed."""
-
-    asked: str | UnsetType | None = UNSET
-    answered_at: str | UnsetType | None = UNSET
-    reused_from: str | UnsetType = UNSET
-
-    def plain(self) -> PlainRow:
-        row = UsualRow.plain(self)
-        for name in _OWN:
-            if (value := getattr(self, name)) is not UNSET:
-                row[name] = value
-        return row
-
-
-_OWN = ("asked", "answered_at", "reused_from")
-_usual = Decoder(_ReusedRow).decode_lines
+_usual = Decoder(UsualRow).decode_lines
 _any = Decoder().decode_lines
 
 
@@ -51,4 +33,4 @@ def reused_rows(lines: bytes) -> Sequence[Piece]:
         sum([one.thoughts for one in used]),
         sum([one.total for one in used]),
     )
-    return [UsualRows([*rows], keys, stamped_indices(keys), tokens, longest=0, cut_off=0, paid=False)]
+    return [UsualRows(rows, keys, stamped_indices(keys), tokens, longest=0, cut_off=0, paid=False)]

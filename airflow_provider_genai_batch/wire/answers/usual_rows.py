@@ -26,7 +26,10 @@ class UsualTokens(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class UsualRow(Struct, forbid_unknown_fields=True, gc=False):
-    """A row with one text: the fields of `PlainRow` in the same order. Unset fields are not written."""
+    """A row with one text: the fields of `PlainRow` in the same order. Unset fields are not written.
+
+    The last three are set in tasks with ``reuse`` or ``dedupe``, see `models.ResultRow`.
+    """
 
     key: str
     index: int | None
@@ -41,6 +44,9 @@ class UsualRow(Struct, forbid_unknown_fields=True, gc=False):
     tier: str | UnsetType = UNSET
     round: int | UnsetType = UNSET
     input: Any = UNSET
+    asked: str | UnsetType | None = UNSET
+    answered_at: str | UnsetType | None = UNSET
+    reused_from: str | UnsetType | None = UNSET
 
     def plain(self) -> PlainRow:
         """Return it as a dict."""
@@ -62,15 +68,14 @@ class UsualRow(Struct, forbid_unknown_fields=True, gc=False):
             },
             "model_version": self.model_version,
         }
-        if self.parts is not UNSET:
-            row["parts"] = self.parts
-        if self.tier is not UNSET:
-            row["tier"] = self.tier
-        if self.round is not UNSET:
-            row["round"] = self.round
-        if self.input is not UNSET:
-            row["input"] = self.input
+        for name in OPTIONAL:
+            if (value := getattr(self, name)) is not UNSET:
+                row[name] = value
         return row
+
+
+OPTIONAL = ("parts", "tier", "round", "input", "asked", "answered_at", "reused_from")
+"""Fields that may be unset."""
 
 
 @dataclass(slots=True)
