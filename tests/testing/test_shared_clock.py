@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
+from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.testing import SharedClock
-from tests.client.places import gemini_config
+from tests.client.places import gemini_config, vertex_config
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 
@@ -55,11 +56,16 @@ async def test_no_time_passes_while_something_else_can_run(virtual_clock: Shared
     assert virtual_clock.monotonic() == 60
 
 
+@pytest.mark.parametrize(
+    ("method", "config"),
+    [("batches.list", gemini_config), ("oauth.token", vertex_config)],
+    ids=["of the service", "of the token endpoint"],
+)
 async def test_no_time_passes_while_an_answer_is_awaited(
-    emulator: Emulator, virtual_clock: SharedClock
+    emulator: Emulator, virtual_clock: SharedClock, method: str, config: Callable[[Emulator], ClientConfig]
 ) -> None:
-    ticket = emulator.faults.add("batches.list", Fault.hold())
-    async with AsyncGenAIBatchClient(gemini_config(emulator)) as client:
+    ticket = emulator.faults.add(method, Fault.hold())
+    async with AsyncGenAIBatchClient(config(emulator)) as client:
         sleeper = asyncio.ensure_future(clock.async_sleep(60))
         listed = asyncio.ensure_future(anext(client.list(), None))
         assert await asyncio.to_thread(ticket.wait_held, 300)

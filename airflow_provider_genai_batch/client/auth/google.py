@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.auth.credentials import load
 from airflow_provider_genai_batch.client.config import CLOUD_PLATFORM, ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.models.base import Backend
@@ -94,7 +95,10 @@ class GoogleToken:
             return at_hand
         async with self._turn:
             at_hand = self._at_hand(refused)
-            return at_hand if at_hand is not None else await asyncio.to_thread(self._get, refused)
+            if at_hand is not None:
+                return at_hand
+            with clock.held():
+                return await asyncio.to_thread(self._get, refused)
 
     @property
     def _token(self) -> str | None:
