@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import count
+from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -56,15 +58,22 @@ def _mutated(processes: ForkServerContext, folder: Path, mutant: Mutant) -> Run:
     return _run(processes, folder, mutant.test)
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+def _outcomes(folder: Path) -> dict[str, Run]:
     """Run every mutant's test, and all of them without a mutation, a few at a time."""
     processes = context()
+    folders = (folder / str(number) for number in count())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = {UNMUTATED: pool.submit(_unmutated, processes, tmp_path_factory.mktemp("unmutated"))}
+        runs = {UNMUTATED: pool.submit(_unmutated, processes, next(folders))}
         for mutant in CHOSEN:
-            runs[mutant.name] = pool.submit(_mutated, processes, tmp_path_factory.mktemp("mutant"), mutant)
+            runs[mutant.name] = pool.submit(_mutated, processes, next(folders), mutant)
     return {name: one.result() for name, one in runs.items() if one.exception() is None}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Run them in a process apart: a process has one fork server, and here other tests may have started it."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        return apart.submit(_outcomes, tmp_path_factory.mktemp("mutants")).result()
 
 
 def test_each_mutant_can_be_made() -> None:
