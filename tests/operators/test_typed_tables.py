@@ -106,6 +106,7 @@ def test_the_gemini_api_fills_the_same_table_as_vertex_ai(both: Emulator, texts:
     assert did["bytes_billed"] > 0
 
 
+@pytest.mark.usefixtures("virtual_clock")
 def test_what_a_fallback_answers_stands_in_the_table_beside_the_rows_of_the_first_model(
     both: Emulator, texts: str, tmp_path: Path
 ) -> None:
@@ -127,8 +128,8 @@ def test_what_a_fallback_answers_stands_in_the_table_beside_the_rows_of_the_firs
             rename={"day": "answer_day"},
             results_uri=f"bq://{texts}_out",
             max_requests_per_job=2,
-            poll_interval=0.05,
-            pending_timeout=1,
+            poll_interval=60,
+            pending_timeout=600,
             fallbacks=[{"model": f"{MODEL}-lite"}],
         )
     )
