@@ -179,11 +179,14 @@ def _named(text: str) -> Any:
 
 
 def _print(records: list[dict[str, Any]], output: str) -> None:
-    """Print as Airflow's commands do, but keep numbers in JSON; Airflow turns them into strings."""
+    """Print as Airflow's commands do, but keep numbers in JSON, and text in tables; Airflow changes both.
+
+    Its tables read brackets in a text as styles, and names between colons as pictures.
+    """
     if output == "json":
         print(_json(records))  # noqa: T201 - a command's answer
     else:
-        AirflowConsole().print_as(records, output)
+        AirflowConsole(markup=False, emoji=False).print_as(records, output)
 
 
 def _json(value: Any) -> str:

@@ -42,13 +42,16 @@ def rows_page(address: str | None, project: str | None, *, is_object: bool = Fal
     Source: the same provider's links, ``google.common.links.storage`` and ``google.cloud.links.bigquery``.
 
     Args:
-        address: ``gs://bucket/object``, ``gs://bucket/prefix/`` or ``bq://project.dataset.table``.
+        address: ``gs://bucket/object``, ``gs://bucket/prefix/`` or ``bq://project.dataset.table``. The connection in
+            front of an ``@`` is no part of the page.
         project: the project of the connection.
         is_object: whether the address is one of an object, not of a prefix.
     """
     scheme, _, place = (address or "").partition("://")
     of_project = f"project={quote(project or '')}"
     if scheme == "gs":
+        bucket, slash, key = place.partition("/")
+        place = f"{bucket.rpartition('@')[2]}{slash}{key}"
         if is_object:
             return f"{CONSOLE}/storage/browser/_details/{quote(place)};tab=live_object?{of_project}"
         return f"{CONSOLE}/storage/browser/{quote(place)};tab=objects?{of_project}"

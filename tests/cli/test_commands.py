@@ -122,6 +122,21 @@ def test_tables_have_no_spelling_of_python_in_them(
     assert not any(mark in shown + rows for mark in ("{", "': ", "None"))
 
 
+def test_tables_show_names_and_answers_as_they_are(
+    gemini: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["[/b] [red]one[/red]", "labels [a, b] :smile:"]
+    gemini.script(JobScript(lifecycle=Lifecycle.at_once(), answers=dict(enumerate(texts))))
+    with redirect_stdout(sys.stderr), client() as service:
+        name = service.create(MODEL, ["a", "b"], display_name="[nightly] [/b]").name
+    main(["list"])
+    main(["show", name])
+    assert capsys.readouterr().out.count("[nightly] [/b]") == 2
+    main(["rows", name, "--output", "table"])
+    rows = capsys.readouterr().out
+    assert all(text in rows for text in texts)
+
+
 def test_another_program_reads_nothing_but_the_answer(gemini: Emulator) -> None:
     name = submit(gemini)
     (job,) = json.loads(call(PYTHON, "list", "--output", "json"))

@@ -44,6 +44,12 @@ def test_they_are_the_pages_that_the_google_provider_leads_to() -> None:
     assert rows_page("gs://b/rows.jsonl", "p", is_object=True) == whole
 
 
+def test_the_connection_in_an_address_is_no_part_of_the_page() -> None:
+    assert rows_page("gs://my_conn@b/a@x.jsonl", "p", is_object=True) == rows_page(
+        "gs://b/a@x.jsonl", "p", is_object=True
+    )
+
+
 def test_batches_of_gemini_are_listed_in_ai_studio() -> None:
     assert job_page([BatchJob(name="batches/a", backend=Backend.GEMINI)], None) == AI_STUDIO
 
