@@ -43,7 +43,7 @@ _TABLE = 100
 
 
 def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """Print an error of this package in one line, and exit with status 1."""
+    """Print an error of this package in one line, and exit with status 1, without a word if nobody reads on."""
 
     @wraps(command)
     def run(args: Namespace) -> None:
@@ -51,8 +51,13 @@ def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
         try:
             command(args)
+            sys.stdout.flush()
         except (GenAIBatchError, AirflowNotFoundException) as error:
             raise SystemExit(f"{type(error).__name__}: {error}") from error
+        except BrokenPipeError as error:
+            # What is left in the buffer is written when the process ends, and would fail there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from error
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -240,6 +241,20 @@ def test_rows_are_lines_of_json_for_other_programs(
     assert json.loads(bad)["error"]["code"] == 13
     main(["rows", name, "--limit", "1", "--output", "table"])
     assert "status" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["list", "show", "rows"])
+def test_a_reader_that_has_seen_enough_is_no_trouble(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    name = ended(gemini)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        with pytest.raises(SystemExit) as caught:
+            main([command] if command == "list" else [command, name])
+    assert caught.value.code == 1
 
 
 def test_a_file_is_checked_without_a_connection(
