@@ -89,11 +89,17 @@ class GenAIBatchJobsTrigger(_Base):
         self.display_name = display_name
         self.model = model
         self.labels = dict(labels or {})
-        self.states = sorted(ENDS if states is None else states)
+        self.states = sorted(ENDS if states is None else [states] if isinstance(states, str) else states)
         self.window = window
         self.poll_interval = poll_interval
         if newer:
             log.warning("%s does not have %s and ignores it.", type(self).__name__, ", ".join(newer))
+        if not self.states:
+            msg = "states is empty, so no job would fire. Leave it out for all ends of jobs."
+            raise ValueError(msg)
+        if wrong := [name for name, value in self.labels.items() if not isinstance(value, str)]:
+            msg = f"labels: the value of {', '.join(map(str, wrong))} is no text. Labels of jobs are texts."
+            raise ValueError(msg)
         if unknown := set(self.states) - set(ENDS):
             msg = f"{', '.join(sorted(unknown))}: jobs do not end like this. They end as {', '.join(ENDS)}."
             raise ValueError(msg)

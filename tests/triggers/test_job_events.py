@@ -293,6 +293,19 @@ def test_it_says_at_once_that_a_state_is_no_end() -> None:
     assert "PAUSED" not in ENDS
     with pytest.raises(ValueError, match="RUNNING: jobs do not end like this"):
         trigger(states=["SUCCEEDED", "RUNNING"])
+    assert trigger(states="FAILED").states == ["FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"states": []}, "states is empty"),
+        ({"labels": {"team": "red", "year": 2026}}, "value of year is no text"),
+    ],
+)
+def test_it_says_at_once_that_it_would_never_fire(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        trigger(**settings)
 
 
 @pytest.mark.parametrize(
