@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.notifier import BaseNotifier
 
-from airflow_provider_genai_batch.operators.outcome import FAILED_MANIFEST
 from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.reporting.failed import FAILED_MANIFEST
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -35,10 +35,13 @@ class _JobsOperator(BaseOperator):
         self.conn_id = conn_id
         check_job_names(job_names)
 
-    def _names(self) -> list[str]:
+    def _names(self, *, or_none: bool = False) -> list[str]:
         from airflow_provider_genai_batch.task.settings.job_names import job_names
 
-        return job_names(self.job_names)
+        names = job_names(self.job_names, or_none=or_none)
+        if not names:
+            self.log.info("The task before this one needed no job, so there is nothing to do.")
+        return names
 
 
 class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator):
@@ -162,9 +165,10 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
 
 
 class GenAIBatchCancelOperator(_JobsOperator):
-    """Request the cancellation of jobs. A job that has ended or is gone is not an error.
+    """Request the cancellation of jobs.
 
-    The operator does not wait until they end. Answers that they have given by then are billed.
+    A job that has ended or is gone is not an error, nor is a manifest without jobs. The operator does not wait until
+    the jobs end. Answers that they have given by then are billed.
 
     Args:
         job_names: a name, several, or a manifest.
@@ -178,13 +182,15 @@ class GenAIBatchCancelOperator(_JobsOperator):
         """Cancel the jobs."""
         from airflow_provider_genai_batch.client.cancel import cancel_jobs
 
-        names = self._names()
+        names = self._names(or_none=True)
         with open_client(self.conn_id) as client:
             cancel_jobs(client, names)
 
 
 class GenAIBatchDeleteOperator(_JobsOperator):
-    """Delete ended jobs, on the Gemini API with their output. A job that is gone is not an error.
+    """Delete ended jobs, on the Gemini API with their output.
+
+    A job that is gone is not an error, nor is a manifest without jobs.
 
     Args:
         job_names: a name, several, or a manifest.
@@ -196,7 +202,7 @@ class GenAIBatchDeleteOperator(_JobsOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Delete the jobs."""
-        names = self._names()
+        names = self._names(or_none=True)
         with open_client(self.conn_id) as client:
             for name in names:
                 try:

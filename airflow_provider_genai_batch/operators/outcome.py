@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import JobError
-from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.reporting.failed import keep_manifest
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-log = logging.getLogger(__name__)
-
-FAILED_MANIFEST = "manifest"
-"""The key of the XCom with the manifest of a failed attempt."""
 
 
 class ReportsOutcome:
@@ -36,7 +30,7 @@ class ReportsOutcome:
             manifest = settle()
         except JobError as error:
             self.outcome = error.manifest or {"job_names": error.job_names}
-            _keep_manifest(context, error)
+            keep_manifest(context, error)
             raise
         self.outcome = manifest
         add_manifest_to_outlets(context, self.outlets, manifest)
@@ -53,13 +47,3 @@ class ReportsOutcome:
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
         """Return the lineage with the outcome. OpenLineage calls this also after a failure, if nothing else exists."""
         return self.lineage()
-
-
-def _keep_manifest(context: Context, error: JobError) -> None:
-    """Store the manifest where callbacks and downstream tasks find it. An error here does not hide the failure."""
-    if error.manifest is None:
-        return
-    try:
-        context["ti"].xcom_push(key=FAILED_MANIFEST, value={**error.manifest})
-    except Exception as trouble:  # noqa: BLE001 - each XCom backend has errors of its own
-        log.warning("The manifest could not be stored as an XCom: %s", printable(str(trouble)))

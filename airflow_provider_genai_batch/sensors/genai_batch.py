@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_genai_batch.exceptions import PASSING, JobError, JobLost, OutputNotReadable
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
+from airflow_provider_genai_batch.reporting.failed import keep_manifest
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
 from airflow_provider_genai_batch.task.checks.values import check_allowance
 from airflow_provider_genai_batch.task.settings.known import check_job_names, is_known
@@ -189,10 +190,14 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         try:
             return self._settle(client, context, ending, names, Patience(0))
         except OutputNotReadable as error:
-            if not _awaits_rows(client, names, before):
+            passing = isinstance(error.__cause__, PASSING)
+            if _awaits_rows(client, names, before) or (passing and self.deferrable):
+                self.log.warning("%s Looking again.", error)
+                return None
+            if not passing:
                 raise
-            self.log.warning("%s Looking again.", error)
-            return None
+            self.log.warning("%s Trying again for a while.", error)
+        return self._settle(client, context, ending, names, Patience(min(Patience().seconds, self.timeout)))
 
     def _settle(
         self,
@@ -207,8 +212,12 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         from airflow_provider_genai_batch.task.landing.landing import Landing
 
         landing, settler = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobSettler(client)
-        with report_metrics(settler.ledger, context):
-            manifest = settler.settle_last(ending, names, landing, patience).model_dump(mode="json")
+        try:
+            with report_metrics(settler.ledger, context):
+                manifest = settler.settle_last(ending, names, landing, patience).model_dump(mode="json")
+        except JobError as error:
+            keep_manifest(context, error)
+            raise
         add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, task
 
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
@@ -15,6 +17,7 @@ from airflow_provider_genai_batch.exceptions import (
     OutputNotReadable,
     PermissionDenied,
 )
+from airflow_provider_genai_batch.flows import retry as backoff
 from airflow_provider_genai_batch.operators.genai_batch import (
     GenAIBatchCancelOperator,
     GenAIBatchDeleteOperator,
@@ -23,7 +26,7 @@ from airflow_provider_genai_batch.operators.genai_batch import (
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.dags import Ran, run_dag
-from tests.operators.scenes import MODEL, client
+from tests.operators.scenes import MODEL, client, lines
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke", "deferrable": False},
@@ -144,6 +147,45 @@ def test_rows_that_should_have_been_readable_long_ago_fail_it(
     assert isinstance(ran.errors[-1], OutputNotReadable)
 
 
+@in_every_mode
+def test_trouble_with_reading_rows_that_are_old_is_waited_out(
+    gemini: Emulator, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(lines())
+    gemini.script(JobScript(lifecycle=Lifecycle.at_once()))
+    with client() as service:
+        name = service.create(MODEL, service.upload(path)).name
+        assert service.get(name).done
+    gemini.clock.advance(24 * 3600)
+    gemini.faults.add("files.download", Fault.error(503, times=TRIES))
+    ran = sense(mode, job_names=name)
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["sense"]["counts"]["ok"] == 3
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_failure_leaves_its_manifest_for_whoever_comes_after(gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript(row_errors={"#1": 13}))
+    names = submit()
+    found: list[Any] = []
+
+    def fill() -> None:
+        waits = GenAIBatchSensor(task_id="sense", job_names=names, poke_interval=0.05, **MODES[mode])
+
+        @task(trigger_rule="all_done")
+        def after(ti: Any = None) -> None:
+            found.append(ti.xcom_pull(task_ids="sense", key="manifest"))
+
+        waits >> after()
+
+    ran = run_dag(fill)
+    assert ran.states["sense"] == "failed"
+    assert found[0]["job_names"] == names
+    assert (found[0]["counts"]["ok"], found[0]["counts"]["error"]) == (1, 1)
+
+
 def test_a_paused_job_can_be_cancelled_but_not_deleted(gemini: Emulator) -> None:
     gemini.script(JobScript(end="PAUSED", lifecycle=Lifecycle.at_once()))
     names = submit()
@@ -175,6 +217,19 @@ def test_cancelling_is_idempotent(gemini: Emulator) -> None:
     assert gemini.jobs[0]["cancel_requested"]
     gone = run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names="batches/never"))
     assert gone.state == "success"
+
+
+@pytest.mark.parametrize("kind", [GenAIBatchCancelOperator, GenAIBatchDeleteOperator])
+def test_a_task_that_needed_no_job_leaves_nothing_to_cancel_or_delete(gemini: Emulator, kind: Any) -> None:
+    def fill() -> None:
+        asked = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], plan_only=True)
+        asked >> kind(task_id="whole", job_names=asked.output)
+        asked >> kind(task_id="names", job_names="{{ ti.xcom_pull('ask')['job_names'] }}")
+        asked >> kind(task_id="blank", job_names="{{ '' }}")
+
+    ran = run_dag(fill)
+    assert (ran.states["whole"], ran.states["names"], ran.states["blank"]) == ("success", "success", "failed")
+    assert "There is no job to act on" in str(ran.errors[0])
 
 
 def test_one_job_that_cannot_be_cancelled_does_not_spare_the_others(gemini: Emulator) -> None:

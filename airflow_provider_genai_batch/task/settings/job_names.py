@@ -22,18 +22,21 @@ _NONE = (
 )
 
 
-def job_names(value: Any) -> list[str]:
+def job_names(value: Any, *, or_none: bool = False) -> list[str]:
     """Read names of jobs, each once, in order.
 
     Args:
         value: ``batches/…`` or ``projects/…/batchPredictionJobs/…``; a list of them; a manifest (dict), or a
             list of those from a mapped task; or any of these as the text of a rendered template.
+        or_none: whether there may be no job, as in the manifest of a task that needed none. An empty text is refused
+            even then.
 
     Raises:
         ManifestError: the value is none of these, or names no job.
     """
     names = list(dict.fromkeys(_names(value)))
-    if not names:
+    is_blank = isinstance(value, str) and not value.strip()
+    if not names and (is_blank or not or_none):
         msg = f"There is no job to act on; {_TAKEN}."
         raise ManifestError(msg)
     return names
