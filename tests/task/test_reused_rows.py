@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.read import each
+from airflow_provider_genai_batch.results.read_back import landed_rows
+from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.reuse.reused_rows import reused_rows
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
@@ -34,11 +38,11 @@ WITH_OTHER_FIELDS = {
     "no text": {"text": None},
     "no reason": {"finish_reason": None},
     "a response": {"response": {"candidates": []}},
-    "pictures": {"media": [{"uri": "a.png", "mime": "image/png"}]},
+    "pictures": {"media": [{"candidate": 0, "part": 0, "uri": "a.png", "mime_type": "image/png"}]},
 }
 WITH_USUAL_FIELDS = {
     "no time": {"answered_at": None},
-    "parts": {"parts": [{"text": "yes"}]},
+    "parts": {"parts": [{"candidate": 0, "part": 0, "thought_signature": "c2ln"}]},
     "an integer of many bytes": {"output": 2**80},
     "an output": {"output": {"label": "good", "score": 0.5}},
     "no tier": {"tier": ...},
@@ -66,30 +70,25 @@ def test_rows_read_together_are_those_read_one_by_one(change: dict[str, Any], to
     assert [*each(pieces)] == rows
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
 @pytest.mark.parametrize(("change", "_"), CHANGES)
-def test_they_are_counted_and_written_the_same(change: dict[str, Any], _: bool) -> None:
+def test_they_are_counted_and_written_the_same(change: dict[str, Any], _: bool, form: Form) -> None:
     rows, written = lines(change)
     landed = []
     for pieces in (reused_rows(written), [*each(reused_rows(written))]):
         tally = RowCounter(expected=4, keyed=True, known=["k0", "k1", "k2", "k3"], reuses=True)
         tally.begin_reused()
-        out: list[bytes] = []
-        land([pieces], tally, out.append)
-        landed.append(
-            (
-                [json.loads(line) for line in b"".join(out).splitlines()],
-                tally.counts,
-                tally.saved,
-                tally.usage,
-                tally.rows_read,
-                tally.finish_reasons,
-                tally.tiers,
-            )
-        )
+        out = io.BytesIO()
+        with opened(out, form) as write:
+            land([pieces], tally, write)
+        out.seek(0)
+        counts = (tally.counts, tally.saved, tally.usage, tally.rows_read, tally.finish_reasons, tally.tiers)
+        landed.append(([row.model_dump() for row in landed_rows(out, form)], counts))
     assert landed[0] == landed[1]
-    assert landed[0][0][:3] == rows
-    assert landed[0][1].reused == 3
-    assert landed[0][1].missing == 1
+    if form == "jsonl":
+        assert landed[0][0][:3] == [ResultRow.model_validate(row).model_dump() for row in rows]
+    assert landed[0][1][0].reused == 3
+    assert landed[0][1][0].missing == 1
 
 
 def test_a_row_whose_request_was_answered_since_is_left_out() -> None:
