@@ -43,13 +43,15 @@ STEPS = (
     "landing of reused rows",
 )
 FRESH = "landing of fresh rows"
+WITH_DIGESTS = "landing of fresh rows with digests"
 HEADING = "Looking up earlier answers"
 
 
-def step(name: str, rows: int, folder: Path) -> dict[str, float]:
-    """Do one step; the files are there."""
+def step(name: str, rows: int, folder: Path, address: str = "") -> dict[str, float]:
+    """Do one step; the files are there. The address is that of the service, if the step needs one."""
     source = read_source(str(folder / f"prompts-{rows}.jsonl"))
-    with GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="benchmark")) as client, ExitStack() as stack:
+    config = ClientConfig(Backend.GEMINI, api_key="benchmark", host=address or None)
+    with GenAIBatchClient(config) as client, ExitStack() as stack:
         if name.startswith("input"):
 
             def read() -> None:
@@ -59,7 +61,7 @@ def step(name: str, rows: int, folder: Path) -> dict[str, float]:
                     pass
 
             return measured(read, rows)
-        model = "gemini-2.5-pro" if name.endswith("none found") else MODEL
+        model = "gemini-2.5-pro" if name in ("look-ups, none found", WITH_DIGESTS) else MODEL
         prepared = stack.enter_context(
             read_input(client, source, model=model, several_jobs=True, with_ledger=True)
         )
@@ -83,7 +85,8 @@ def step(name: str, rows: int, folder: Path) -> dict[str, float]:
         if name.startswith("look-ups"):
             return figures
         landing = Landing(results_uri=search.results_uri, facts=InputFacts.of(prepared), at_hand=at_hand)
-        return measured(lambda: land_jobs(client, [], landing), rows)
+        jobs = [client.get(f"batches/plain-{rows}")] if name == WITH_DIGESTS else []
+        return measured(lambda: land_jobs(client, jobs, landing), rows)
 
 
 def make(rows: int, folder: Path) -> None:
@@ -112,10 +115,17 @@ def measure(rows: int) -> dict[str, dict[str, float]]:
         folder = Path(name)
         make(rows, folder)
         for one in STEPS:
-            command = [sys.executable, "-m", "tests.benchmarks.reuse", one, str(rows), name]
-            figures[one] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            figures[one] = _apart(one, rows, folder)
         with serving(folder) as address:
             figures[FRESH] = run_ours(address, folder, "plain", rows)
+            figures[WITH_DIGESTS] = _apart(WITH_DIGESTS, rows, folder, address)
+    return figures
+
+
+def _apart(name: str, rows: int, folder: Path, *address: str) -> dict[str, float]:
+    """Do a step in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.reuse", name, str(rows), str(folder), *address]
+    figures: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return figures
 
 
@@ -126,10 +136,11 @@ def section(found: dict[int, dict[str, dict[str, float]]]) -> str:
         for rows, figures in found.items()
         for step, cost in figures.items()
     ]
-    ratios = [
-        f"{figures[STEPS[-1]]['us_per_row'] / figures[FRESH]['us_per_row']:.2f}" for figures in found.values()
-    ]
-    said = _TEXT.format(machine=machine(), ratios=" and ".join(ratios))
+    reused, digested = (
+        " and ".join(f"{one[name]['us_per_row'] / one[FRESH]['us_per_row']:.2f}" for one in found.values())
+        for name in (STEPS[-1], WITH_DIGESTS)
+    )
+    said = _TEXT.format(machine=machine(), reused=reused, digested=digested)
     return said + table(("Step", "Rows", "CPU time a row, µs", "Memory grew by, MB"), lines)
 
 
@@ -143,15 +154,15 @@ def main(numbers: list[int]) -> None:
 _TEXT = """\
 [`reuse`](../how-to/pay-only-for-what-changed.md) looks up each request in the rows of earlier nights; here there are as
 many of them as requests. `python -m tests.benchmarks.reuse` measures each step in a process of its own ({machine}).
-Landing a row that is used again costs {ratios} times as much as landing a fresh one. The memory is that of the step
-alone.
+Landing a row that is used again costs {reused} times as much as landing a fresh one in a task without `reuse`; landing
+a fresh one with its digest costs {digested} times as much. The memory is that of the step alone.
 
 """
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case [one, number, where] if one in STEPS:
-            print(json.dumps(step(one, int(number), Path(where))))  # noqa: T201 - it is read
+        case [one, number, where, *address] if one in (*STEPS, WITH_DIGESTS):
+            print(json.dumps(step(one, int(number), Path(where), *address)))  # noqa: T201 - it is read
         case numbers:
             main([*map(int, numbers)] or [1_000_000])
