@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 from tests.wire.anything import JSON
 from tests.wire.nouns import read_row
@@ -125,7 +126,7 @@ def test_a_row_with_neither_answer_nor_error_is_an_error(line: dict[str, Any]) -
         ({"candidates": [{"finishReason": "MAX_TOKENS", "content": {}}]}, "MAX_TOKENS"),
         ({"candidates": []}, "no candidate"),
         ({"candidates": [{"finishReason": {"odd": 1}}]}, "{'odd': 1}"),
-        ({"embedding": {"values": []}}, "no candidate"),
+        ({"embedding": {"values": []}}, "no embedding"),
     ],
 )
 def test_an_answer_without_content_is_invalid_and_says_why(response: dict[str, Any], said: str) -> None:
@@ -193,6 +194,34 @@ def test_an_empty_status_is_no_failure() -> None:
 def test_an_embedding_is_numbers() -> None:
     row = read_row({"key": "a", "response": {"tokenCount": "2", "embedding": {"values": [0.1, 0.2]}}}, GEMINI)
     assert (row.status, row.output, row.usage) == (RowStatus.OK, [0.1, 0.2], Usage(input=2, total=2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[None, None], [0.1, None], ["NaN", 0.1], [True], [[0.1]], [10**400], "abc", {"0": 1}, 5],
+    ids=str,
+)
+def test_an_embedding_of_anything_else_than_finite_numbers_is_invalid(values: Any) -> None:
+    """A database of vectors does not take it, and a table of rows loads nothing at all with it."""
+    for line, backend in (
+        ({"key": "a", "response": {"tokenCount": "2", "embedding": {"values": values}}}, GEMINI),
+        ({"instance": {"content": "…"}, "predictions": [{"embeddings": {"values": values}}]}, VERTEX),
+        ({"custom_id": "a", "response": {"object": "list", "data": [{"embedding": values}]}}, VERTEX),
+    ):
+        row = read_row(line, backend)
+        assert (row.status, row.output) == (RowStatus.INVALID, None)
+        assert row.error is not None
+        assert row.error.message == "the service sent an embedding that is not a list of finite numbers"
+
+
+@pytest.mark.parametrize(("truncated", "counted"), [(False, {}), (True, {"statistics.truncated": 1})])
+def test_a_text_that_was_embedded_only_in_part_is_counted(truncated: bool, counted: dict[str, int]) -> None:
+    statistics = {"token_count": 8, "truncated": truncated}
+    reading = Reading()
+    read_fields(
+        {"predictions": [{"embeddings": {"statistics": statistics, "values": [0.5]}}]}, VERTEX, reading
+    )
+    assert reading.dropped == counted
 
 
 def test_a_text_embedding_is_numbers_too() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.models.answers.candidate import Logprobs
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
 from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
+from airflow_provider_genai_batch.wire.answers.embedding import embedding_of
 from airflow_provider_genai_batch.wire.answers.members import (
     Dropped,
     count_rest,
@@ -62,7 +63,7 @@ def read_completion(response: Mapping[str, Any], reading: Reading) -> Answer:
         first = mapping(data[0])
         if len(data) > 1:
             dropped.count("data", len(data) - 1)
-        return Answer(output=first.get("embedding"), usage=usage, model_version=version)
+        return embedding_of(first.get("embedding"), dropped, usage=usage, model_version=version)
     choices = listed(response.get("choices"), "choices", dropped)
     places = zip(indices(choices), choices, strict=True)
     answer = answer_of({index: _choice(index, choice, dropped) for index, choice in places}, dropped)

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.models.answers.grounding import Citation, Grou
 from airflow_provider_genai_batch.models.answers.parts import Part
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
 from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
+from airflow_provider_genai_batch.wire.answers.embedding import embedding_of
 from airflow_provider_genai_batch.wire.answers.members import (
     Dropped,
     count_rest,
@@ -92,11 +93,11 @@ def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
     """Read a response. Of several candidates, the first whole one is the answer, else the first with content."""
     dropped = reading.counted
     usage, version = _usage(response, reading), text(get(response, "modelVersion"))
-    embedding = mapping(response.get("embedding"))
-    if values := embedding.get("values"):
+    embedding = response.get("embedding")
+    if isinstance(embedding, dict):
         count_rest(embedding, frozenset(("values",)), "embedding", dropped)
         count_rest(response, _EMBEDDING, "", dropped)
-        return Answer(output=values, usage=usage, model_version=version)
+        return embedding_of(embedding.get("values"), dropped, usage=usage, model_version=version)
     count_rest(response, _RESPONSE, "", dropped)
     candidates = listed(response.get("candidates"), "candidates", dropped)
     places = zip(indices(candidates), candidates, strict=True)

@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.wire.answers.answer import (
 )
 from airflow_provider_genai_batch.wire.answers.chat import is_completion, read_completion
 from airflow_provider_genai_batch.wire.answers.claude import is_message, read_message
+from airflow_provider_genai_batch.wire.answers.embedding import embedding_of
 from airflow_provider_genai_batch.wire.answers.gemini import read_answer
 from airflow_provider_genai_batch.wire.answers.members import count_rest
 from airflow_provider_genai_batch.wire.keys import read_custom_id, read_key
@@ -241,7 +242,8 @@ def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend, 
         dropped.count("predictions", len(predictions) - 1)
     count_rest(first, frozenset(("embeddings",)), "predictions", dropped)
     count_rest(embeddings, frozenset(("statistics", "values")), "embeddings", dropped)
-    count_rest(statistics, frozenset(("tokenCount",)), "statistics", dropped)
+    known = ("tokenCount", "truncated") if get(statistics, "truncated") is False else ("tokenCount",)
+    count_rest(statistics, frozenset(known), "statistics", dropped)
     count = integer(get(statistics, "tokenCount"))
     if key is None:
         key = _key(mapping(line.get("instance")), backend)
@@ -249,4 +251,6 @@ def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend, 
     if not values:
         return plain_row(key, "error", error=row_error("the service sent no embedding"), text=asked)
     usage = None if count is None else tokens(count, total=count)
-    return plain_row(key, "ok", output=values, usage=usage, text=asked)
+    row = answer_row(key, embedding_of(values, dropped, usage=usage), reading)
+    row["text"] = asked
+    return row
