@@ -18,7 +18,7 @@ two to four bytes per character, a token has fewer characters but about as many 
 MOST_OUTPUT = 65_536
 """Tokens of an answer, including thoughts, if a request sets no ``maxOutputTokens``. No Gemini model returns more; the
 documented default of each is its maximum."""
-_MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data", "image_url"})
+_MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
 _WORDS = frozenset({"role", "type", "thoughtSignature", "thought_signature"})
 """Strings that are not text."""
 

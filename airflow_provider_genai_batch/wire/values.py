@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|z|[+-]\d\d:?\d\d)?")
+_OTHER_ALPHABET = str.maketrans("-_", "+/")
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -24,6 +25,14 @@ def get(mapping: Mapping[str, Any], name: str, default: Any = None) -> Any:
 def snake(name: str) -> str:
     """Spell a field in snake_case: ``topP`` as ``top_p``; ``top_p`` stays."""
     return _HUMP.sub(lambda m: "_" + m[1].lower(), name)
+
+
+def standard_base64(text: str) -> str:
+    """Return base64 of the alphabet for URLs in the standard one: models of other companies read no other."""
+    if "-" not in text and "_" not in text:
+        return text
+    text = text.translate(_OTHER_ALPHABET).rstrip("=")
+    return text + "=" * (-len(text) % 4)
 
 
 def mapping(value: Any) -> dict[str, Any]:

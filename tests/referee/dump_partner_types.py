@@ -41,8 +41,6 @@ TYPES = {
         "Request": "chat.completion_create_params.CompletionCreateParamsBase",
         "Turn": "chat.ChatCompletionMessageParam",
         "Block.text": "chat.ChatCompletionContentPartTextParam",
-        "Block.image_url": "chat.ChatCompletionContentPartImageParam",
-        "ImageUrl": "chat.chat_completion_content_part_image_param.ImageURL",
         "ResponseFormat": (
             "shared_params.ResponseFormatText shared_params.ResponseFormatJSONObject "
             "shared_params.ResponseFormatJSONSchema"

@@ -53,7 +53,6 @@ LEFT_OUT = {
         },
         "Turn": {"audio", "function_call"},
         "Block.text": {"prompt_cache_breakpoint"},
-        "Block.image_url": {"prompt_cache_breakpoint"},
     },
 }
 """What the partners' own services take and no page of Vertex AI speaks of; a request that has it is refused."""

@@ -100,6 +100,42 @@ def test_bytes_of_a_column_are_sent_inline() -> None:
     assert base64.b64decode(sent[1]["inlineData"]["data"]) == b"\xff\x00\xfe"
 
 
+PICTURE = ["What is it?", {"inline_data": {"data": "{image}", "mime_type": "image/png"}}]
+CLAUDE = "publishers/anthropic/models/claude-sonnet-4-6"
+
+
+@pytest.mark.parametrize("value", ["/data/cat.png", "gs://b/cat.png", "data:image/png;base64,aaaa", "a\nb"])
+@pytest.mark.parametrize(
+    ("backend", "model"),
+    [(GEMINI, MODEL), (VERTEX, MODEL), (VERTEX, CLAUDE)],
+    ids=["gemini", "vertex", "claude"],
+)
+def test_a_column_of_bytes_that_holds_something_else_is_refused_as_in_a_list_of_requests(
+    backend: Backend, model: str, value: str
+) -> None:
+    rows = [{"image": "aaaa"}, {"image": value}]
+    with pytest.raises(RequestError, match="row 2: column 'image' is not base64"):
+        written(PICTURE, rows, backend, model=model)
+
+
+def test_more_than_a_column_in_the_place_of_bytes_is_refused() -> None:
+    template = [{"inline_data": {"data": "data:image/png;base64,{image}", "mime_type": "image/png"}}]
+    with pytest.raises(RequestError, match="more than column 'image' in the data of a picture"):
+        written(template, [{"image": "aaaa"}])
+
+
+def test_a_column_named_as_data_that_holds_no_bytes_is_text() -> None:
+    call = {"function_response": {"name": "look", "response": {"data": "{found} here"}}}
+    (part,) = parts([call], {"found": "no base64!"})
+    assert part["functionResponse"]["response"] == {"data": "no base64! here"}
+
+
+@pytest.mark.parametrize("value", ["-_-_-w", b"\xfb\xff\xbf\xfb"])
+def test_a_column_of_bytes_reaches_claude_in_the_alphabet_that_it_reads(value: str | bytes) -> None:
+    (line,) = written(PICTURE, [{"image": value}], VERTEX, model=CLAUDE)
+    assert json.loads(line)["request"]["messages"][0]["content"][1]["source"]["data"] == "+/+/+w=="
+
+
 def test_names_of_enumerations_are_spelled_as_the_services_want_them() -> None:
     template = [{"text": "{t}", "media_resolution": {"level": "media_resolution_{level}"}}]
     assert parts(template, {"t": "Look", "level": "low"}) == [

@@ -35,6 +35,26 @@ def test_sdk_and_rest_spellings_of_a_config_say_the_same(config: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"generation_config": {"top_k": 1}, "topK": 2}, "topK stands in generationConfig and beside it"),
+        (
+            {"temperature": 1, "generationConfig": {"temperature": 1}},
+            "temperature stands in generationConfig",
+        ),
+        ({"response_schema": str, "response_json_schema": {}}, "has responseSchema and responseJsonSchema"),
+        (
+            {"response_schema": str, "generationConfig": {"responseJsonSchema": {}}},
+            "has responseSchema and responseJsonSchema",
+        ),
+    ],
+)
+def test_a_parameter_is_given_once_inside_generation_config_or_beside_it(config: Any, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        request_fields(config, GEMINI)
+
+
 def test_no_config_says_nothing() -> None:
     assert request_fields(None, GEMINI) == request_fields({}, GEMINI) == {}
 

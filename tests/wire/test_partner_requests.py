@@ -154,9 +154,38 @@ def test_a_conversation_with_a_picture_keeps_its_turns() -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aaaa"}}
     assert first["content"] == [{"type": "text", "text": "Which?"}, picture]
     assert rest == [{"role": "assistant", "content": "Baikal."}, {"role": "user", "content": "How deep?"}]
-    url = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}
-    assert body({"contents": given}, LLAMA)["messages"][0]["content"][1] == url
-    assert "gpt-oss-120b-maas does not read" in refusal({"contents": given}, OSS)
+
+
+@pytest.mark.parametrize("model", [LLAMA, OSS])
+def test_a_picture_is_refused_by_name_for_open_models_whose_batches_read_text_alone(model: str) -> None:
+    """Each row would be refused, after the rest of the job was paid for."""
+    picture = {"inline_data": {"mime_type": "image/png", "data": "aaaa"}}
+    assert f"{model.rpartition('/')[2]} does not read" in refusal(["Which?", picture], model)
+    own = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}
+    said = refusal({"messages": [{"role": "user", "content": [own]}]}, model)
+    assert "messages[0].content[0] has the type 'image_url'" in said
+    assert "Give text" in said
+
+
+@pytest.mark.parametrize("given", ["-_-_-w", "-_-_-w==", "+/+/+w==", b"\xfb\xff\xbf\xfb"])
+def test_bytes_reach_claude_in_the_alphabet_that_it_reads(given: str | bytes) -> None:
+    """Google's SDK writes bytes in the other one, and Google's services read both."""
+    for prompt in (
+        [{"inline_data": {"mime_type": "image/png", "data": given}}],
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": _source(given)}]}]},
+    ):
+        assert body(prompt, CLAUDE)["messages"][0]["content"][0]["source"] == _source("+/+/+w==")
+
+
+@pytest.mark.parametrize("kind", ["image/jpg", "image/svg+xml", "audio/mpeg", "image/tiff"])
+def test_a_picture_of_a_type_that_claude_does_not_read_is_refused(kind: str) -> None:
+    said = refusal([{"inline_data": {"mime_type": kind, "data": "aaaa"}}], CLAUDE)
+    assert f"is {kind}, which {CLAUDE.rpartition('/')[2]} does not read" in said
+    assert "image/jpeg" in said
+
+
+def _source(data: str | bytes) -> dict[str, Any]:
+    return {"type": "base64", "media_type": "image/png", "data": data}
 
 
 def test_claude_is_made_to_call_a_tool_whose_input_is_the_answer() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.exceptions import RequestError
@@ -11,9 +12,15 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.requests.frames import Frames
 from airflow_provider_genai_batch.requests.tables.values import Row, prompt_text
 from airflow_provider_genai_batch.wire.prompts.content import part
+from airflow_provider_genai_batch.wire.prompts.typed import typed
+from airflow_provider_genai_batch.wire.values import standard_base64
 
 KEY = 0
 """The number of the mark where the key goes; strings of the template are numbered from 1."""
+FILE = "fileUri"
+"""The field that holds an address."""
+BYTES, BYTES_OF_PARTNERS = "inlineData.data", "base64.data"
+"""The fields that hold bytes, in Google's format and in Claude's."""
 _BLANK = " \t\n\r\f\b"
 
 
@@ -53,7 +60,7 @@ class LineWriter:
         row: one of the lines, with a mark for each column and for the key.
         changing: finds a mark, its letters and its number.
         texts: the template's strings, counted from 1.
-        holders: field names by the number of the mark in them.
+        holders: field names by the number of the mark in them, such as `FILE` and `BYTES`.
         backend: where the lines go.
     """
 
@@ -66,7 +73,8 @@ class LineWriter:
         backend: Backend,
     ) -> None:
         self._backend = backend
-        self._columns: list[tuple[str, bool]] = []
+        self._columns: list[tuple[str, Callable[[str], str] | None]] = []
+        """Columns with the change that their texts need."""
         self._bare: list[range] = []
         """The column numbers of each string that has only columns in it."""
         self._files: list[Text] = []
@@ -92,13 +100,23 @@ class LineWriter:
 
     def _add(self, text: Text, holder: str, upper: bool) -> tuple[list[str], range]:
         begin = len(self._columns)
-        self._columns += [(name, upper) for name in text.columns]
+        self._columns += [(name, self._change(text, name, holder, upper)) for name in text.columns]
         numbers = range(begin + 1, len(self._columns) + 1)
         if not "".join(text.literals).strip():
             self._bare.append(numbers)
-        if holder == "fileUri":
+        if holder == FILE:
             self._files.append(text)
         return [literal.upper() if upper else literal for literal in text.literals], numbers
+
+    def _change(self, text: Text, name: str, holder: str, upper: bool) -> Callable[[str], str] | None:
+        if upper:
+            return str.upper
+        if holder not in (BYTES, BYTES_OF_PARTNERS):
+            return None
+        if any(text.literals) or len(text.columns) > 1:
+            msg = f"there is more than column {name!r} in the data of a picture, sound or document"
+            raise RequestError(msg, f'Write {{"data": "{{{name}}}"}}, and the type as mime_type.')
+        return partial(_base64, name=name, backend=self._backend, standard=holder == BYTES_OF_PARTNERS)
 
     def lines(self, rows: Sequence[Row], keys: Sequence[str]) -> bytes | None:
         """Write the lines of rows, at most `requests.frames.TOGETHER`.
@@ -112,11 +130,11 @@ class LineWriter:
         """
         values: list[Sequence[str]] = [keys]
         try:
-            for name, upper in self._columns:
+            for name, change in self._columns:
                 column = [row[name] for row in rows]
                 if {*map(type, column)} != {str}:
                     column = [value if type(value) is str else _text(value, name) for value in column]
-                values.append([*map(str.upper, column)] if upper else column)
+                values.append([*map(change, column)] if change else column)
             for numbers in self._bare:
                 begins = [
                     row
@@ -141,12 +159,12 @@ class LineWriter:
         values = [[key]]
         name = ""
         try:
-            for name, upper in self._columns:
+            for name, change in self._columns:
                 value = row[name]
                 if type(value) is not str:
                     value = _text(value, name)
                 value.encode()
-                values.append([value.upper() if upper else value])
+                values.append([change(value) if change else value])
         except KeyError as error:
             raise _missing(name, row) from error
         except UnicodeEncodeError as error:
@@ -164,6 +182,16 @@ class LineWriter:
         for text in self._files:
             uri = text.filled(_text(row[column], column) for column in text.columns)
             part({"fileData": {"fileUri": uri}}, self._backend)
+
+
+def _base64(text: str, *, name: str, backend: Backend, standard: bool) -> str:
+    """Return the base64 of a column, for partners in the standard alphabet.
+
+    Raises:
+        RequestError: it is something else, such as the path of a file.
+    """
+    checked: str = typed(text, "bytes", f"column {name!r}", backend)
+    return standard_base64(checked) if standard else checked
 
 
 def _is_blank(values: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.requests.tables.line_writer import KEY, LineWriter, Text
+from airflow_provider_genai_batch.requests.tables.line_writer import FILE, KEY, LineWriter, Text
 from airflow_provider_genai_batch.requests.vertex_importer import Importer
 from airflow_provider_genai_batch.wire.lines.entry import file_line
 from airflow_provider_genai_batch.wire.lines.request import rest_request
@@ -73,7 +73,7 @@ class Prompt:
             msg = "prompt"
             raise error.at(msg) from error
         row = from_json(file_line(self._mark_of(KEY), asked, backend, task, model))
-        changing = re.compile(rf"({self._mark})_(\d+)_", re.IGNORECASE)
+        changing = re.compile(rf"({self._mark})x(\d+)x", re.IGNORECASE)
         return LineWriter(row, changing, self._texts, dict(self._holders(asked.request)), backend)
 
     def pieces(self, model: str, defaults: Any = None, backend: Backend = Backend.VERTEX) -> list[str | Slot]:
@@ -125,27 +125,32 @@ class Prompt:
         return value
 
     def _mark_of(self, number: int) -> str:
-        return f"{self._mark}_{number}_"
+        """Return a mark of letters and digits alone, which is a valid name, key and base64, and stays as it is."""
+        return f"{self._mark}x{number}x"
 
     def _holders(self, value: Any, holder: str = "") -> Iterator[tuple[int, str]]:
-        """Yield the number of each placeholder and the name of the field that holds it."""
+        """Yield the number of each placeholder and the name of the field that holds it.
+
+        Many messages have ``data``: it is named with the type of its message, or with the field that holds that.
+        """
         if isinstance(value, dict):
             for name, inner in value.items():
-                yield from self._holders(inner, name)
+                whole = f"{value.get('type', holder)}.{name}" if name == "data" else name
+                yield from self._holders(inner, whole)
         elif isinstance(value, list):
             for inner in value:
                 yield from self._holders(inner, holder)
         elif isinstance(value, str) and value.lower().startswith(self._mark):
-            yield int(value.split("_")[1]), holder
+            yield int(value.lower().split("x")[1]), holder
 
     def _slots(self, line: bytes, holders: dict[int, str]) -> list[str | Slot]:
         """Split a line where its placeholders are."""
-        first, *rest = re.split(rf"({self._mark})_(\d+)_", line.decode(), flags=re.IGNORECASE)
+        first, *rest = re.split(rf"({self._mark})x(\d+)x", line.decode(), flags=re.IGNORECASE)
         slots: list[str | Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
             text = self._texts[int(digits) - 1]
             # Enumeration names were put into capitals, and the mark with them.
-            slots += [Slot(*text, not mark.startswith("m"), holders.get(int(digits)) == "fileUri"), after]
+            slots += [Slot(*text, not mark.startswith("m"), holders.get(int(digits)) == FILE), after]
         return slots
 
 

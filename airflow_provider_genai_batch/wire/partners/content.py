@@ -9,7 +9,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.wire.values import standard_base64
 
+_PICTURES, _PDF = ("image/jpeg", "image/png", "image/gif", "image/webp"), "application/pdf"
+"""What Claude reads beside text."""
 _ROLES = {"user": "user", "model": "assistant", "": "user"}
 _OWN = "Write it as messages in the model's own words, or take a Gemini model."
 
@@ -72,11 +75,11 @@ def _part(part: dict[str, Any], path: str, family: Family, model: str) -> dict[s
 
 def _picture(data: dict[str, Any], path: str, family: Family, model: str) -> dict[str, Any]:
     kind, encoded = str(data.get("mimeType", "")), data.get("data", "")
-    picture = kind.startswith("image/") or (kind != "" and "/" not in kind)  # or a placeholder
-    if family is Family.ANTHROPIC and (picture or kind == "application/pdf"):
+    picture = kind in _PICTURES or (kind != "" and "/" not in kind)  # or a placeholder
+    if family is Family.ANTHROPIC and (picture or kind == _PDF):
         word = "image" if picture else "document"
-        return {"type": word, "source": {"type": "base64", "media_type": kind, "data": encoded}}
-    if family is Family.OPENAI and picture and "gpt-oss" not in model:
-        return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{encoded}"}}
-    msg = f"{path} is {kind or 'data'}, which {model.rpartition('/')[2]} does not read"
-    raise RequestError(msg, "Give text, or take a Gemini model.")
+        source = {"type": "base64", "media_type": kind, "data": standard_base64(encoded)}
+        return {"type": word, "source": source}
+    msg = f"{path} is {kind if '/' in kind else 'data'}, which {model.rpartition('/')[2]} does not read"
+    some = f"one of {', '.join((*_PICTURES, _PDF))}" if family is Family.ANTHROPIC else "text"
+    raise RequestError(msg, f"Give {some}, or take a Gemini model.")

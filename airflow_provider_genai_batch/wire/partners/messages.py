@@ -5,7 +5,8 @@ The kinds are those of `wire.prompts.messages`; ``A|B`` means either. ``Message.
 
 Source: the types of Anthropic's package for Python, 0.125.0 (Messages API), without what Vertex AI does not have
 ("Claude on Vertex AI": addresses as sources, files, code execution, web fetch, MCP) and what no batch has (streams);
-"Call MaaS APIs for open models" for chat completions, with the types of OpenAI's package for Python.
+"Call MaaS APIs for open models" for chat completions, with the types of OpenAI's package for Python. By "Batch
+prediction" of MaaS, prompts in batches of open models are text alone.
 """
 
 from __future__ import annotations
@@ -59,8 +60,6 @@ _OPENAI = {
         "tool_call_id:string tool_calls:[ToolCall]"
     ),
     "Block.text": "text:string type:string",
-    "Block.image_url": "image_url:ImageUrl type:string",
-    "ImageUrl": "detail:string url:string",
     "ResponseFormat": "json_schema:JsonSchema type:string",
     "JsonSchema": "description:string name:string schema:any strict:bool",
     "Tool": "function:Function type:string",
@@ -129,6 +128,10 @@ REFUSED = {
         ("Request", "stream"): "Leave it out: a batch has no streams.",
         ("Request", "functions"): "Write tools.",
         ("Request", "function_call"): "Write tool_choice.",
+        (
+            "Block",
+            "image_url",
+        ): "Give text: batches of open models read nothing else. Or take a Gemini model.",
     },
 }
 """Remedies for fields that the partner accepts elsewhere, but not in a batch on Vertex AI."""

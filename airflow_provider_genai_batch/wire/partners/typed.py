@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES, REFUSED, ROLES, WORDS, Table
 from airflow_provider_genai_batch.wire.prompts.advice import all_of, nearest
 from airflow_provider_genai_batch.wire.prompts.typed import other_kind, typed
-from airflow_provider_genai_batch.wire.values import snake
+from airflow_provider_genai_batch.wire.values import snake, standard_base64
 
 _LEAVES = frozenset({"string", "bytes", "int", "float", "bool", "any"})
 
@@ -98,6 +98,8 @@ def _value(value: Any, kind: str, path: str, family: Family) -> Any:
     for one in kind.split("|"):
         if one == "string" and "|" in kind and not isinstance(value, str):
             continue
+        if one == "bytes":
+            return standard_base64(typed(value, one, path, Backend.VERTEX))
         if one in _LEAVES:
             return typed(value, one, path, Backend.VERTEX)
         if one[0] == "[":

@@ -55,10 +55,11 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: 
     fields = config_fields(config, of="GenerateContentConfig")
     request: dict[str, Any] = {}
     generation: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for given, value in fields.items():
         name = _SDK_NAMES.get(given, given)
         if name == "generationConfig":
-            generation |= _generation_config(value, backend)
+            nested = _generation_config(value, backend)
         elif name in _REQUEST:
             check_field("GenerateContentRequest", name, backend, "request")
             request[name] = _request_field(name, value, backend)
@@ -66,6 +67,13 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: 
             generation[name] = _generation_field(name, value, backend)
         elif name not in _OF_THE_SDK_ALONE or not flat:
             raise _unknown(as_written(origin or config, given), backend, fields, flat=flat)
+    if twice := sorted(nested.keys() & generation.keys()):
+        msg = f"{twice[0]} stands in generationConfig and beside it"
+        raise RequestError(msg, "Keep one.")
+    generation = {**nested, **generation}
+    if generation.keys() >= {*SCHEMAS}:
+        msg = "the config has responseSchema and responseJsonSchema"
+        raise RequestError(msg, "Keep one: the service takes one of them.")
     if generation:
         request["generationConfig"] = generation
     return request
@@ -134,9 +142,6 @@ def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
         if name not in _GENERATION:
             raise unknown(as_written(config, given), "GenerationConfig", "generationConfig", backend, fields)
         spelled[name] = _generation_field(name, value, backend)
-    if spelled.keys() >= {*SCHEMAS}:
-        msg = "generationConfig has responseSchema and responseJsonSchema"
-        raise RequestError(msg, "Keep one: the service takes one of them.")
     return spelled
 
 
