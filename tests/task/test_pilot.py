@@ -110,6 +110,21 @@ def test_a_pilot_of_one_row_from_the_middle_of_an_input_without_keys_is_judged_b
     assert asked_at_once(emulator) + sum(size or 0 for size in sizes(emulator, client)) == 60
 
 
+def test_a_pilot_of_several_neighbours_from_the_middle_is_judged_by_their_answers(
+    client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    """The checksum of their keys is over the range of checksums, as that of nearly any two."""
+    samples = set()
+    for first in range(8):
+        folder = tmp_path / str(first)
+        folder.mkdir()
+        asked = PROMPTS[first : first + 4]
+        manifest = run(client, folder, source=lambda asked=asked: asked, pilot=Pilot(2, tier="batch"))
+        assert manifest["counts"]["ok"] == 4
+        samples.add(tuple(sorted(row["index"] for row in rows(folder).values() if not row.get("round"))))
+    assert (1, 2) in samples
+
+
 @pytest.mark.parametrize("tier", ["standard", "batch"])
 def test_a_retry_and_a_deferred_task_ask_nothing_twice(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path, tier: str

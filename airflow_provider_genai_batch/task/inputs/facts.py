@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.wire.keys import sum_of_stamps
+from airflow_provider_genai_batch.wire.keys import MASK, sum_of_stamps
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class InputFacts:
         """Return the facts about an input that are needed for its rows."""
         stamped, key_sum = prepared.stamped > 0 and prepared.stamped == prepared.requests, prepared.key_sum
         if stamped and prepared.first:  # neighbours in a larger input, such as a pilot of one row
-            stamped, key_sum = False, sum_of_stamps(prepared.first, prepared.first + prepared.stamped)
+            last = prepared.first + prepared.stamped
+            stamped, key_sum = False, sum_of_stamps(prepared.first, last) & MASK
         content = prepared.content if isinstance(prepared.content, str) else None
         snapshot = prepared.snapshot if prepared.table is None else prepared.table.inputs.table
         return cls(
