@@ -167,9 +167,12 @@ def _check_answers(task: Any, source: Any) -> None:
     """Check the type of the answers, and the fields of every request."""
     defaults = task.request_defaults if is_known(task.request_defaults) else None
     if task.output_type is not None:
+        from airflow_provider_genai_batch.wire.catalog.publishers import check_has_type
         from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
 
         answer_check(task.output_type)
+        if is_known(task.model):
+            check_has_type(task.model)
         asked = source is not None and source.bigquery_uri and task.prompt is not None
         if source is not None and (source.written_here or asked):
             defaults = ask_for(task.output_type, defaults)

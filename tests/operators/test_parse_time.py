@@ -58,6 +58,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"output_type": int, "request_defaults": {"response_schema": {"type": "string"}}},
         "given twice",
     ),
+    "a type of embeddings": (
+        {"model": "gemini-embedding-001", "output_type": list[float]},
+        "output_type: gemini-embedding-001 makes embeddings",
+    ),
+    "a type of embeddings that only the service asks for": (
+        {"model": "text-embedding-005", "output_type": list[float], "src": "bq://p.d.t"},
+        "output_type: text-embedding-005 makes embeddings",
+    ),
+    "a pilot of a model without immediate calls": (
+        {"model": "claude-sonnet-4-6", "pilot": 2},
+        'Pilot(100, tier="batch")',
+    ),
     "a priority": ({"priority": "high"}, "priority is 'high'; give a whole number"),
     "a webhook": ({"webhook": 5}, "webhook is of type int: give an address"),
     "a field of every request": ({"request_defaults": {"temprature": 1}}, "temprature"),

@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.tables.ask import TableAsk, read_ask
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.publishers import check_has_type, family_of
 from airflow_provider_genai_batch.wire.parameters.labels import refuse_own_labels
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import ask_for, job_check
@@ -219,6 +219,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
+    if output_type is not None:
+        check_has_type(params.model)
     if output_type is not None or request_defaults is not None:
         job_check(output_type, request_defaults)
     if (

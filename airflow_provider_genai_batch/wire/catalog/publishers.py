@@ -120,6 +120,20 @@ def task_of(model: str) -> Task:
     return Task.EMBED if "embedding" in model.rpartition("/")[2] else Task.GENERATE
 
 
+def check_has_type(model: str) -> None:
+    """Refuse `output_type` for an embedding model: no text is checked against it, so every row would be invalid.
+
+    Raises:
+        UnsupportedError: the model makes embeddings.
+    """
+    if task_of(model) is Task.EMBED:
+        msg = (
+            f"output_type: {model.rpartition('/')[2]} makes embeddings, whose numbers are the output of a row as they "
+            "are. Leave output_type out."
+        )
+        raise UnsupportedError(msg)
+
+
 def named_in_full(model: str) -> str:
     """Add the publisher to a bare name of another publisher, for Vertex AI; return other names as they are.
 

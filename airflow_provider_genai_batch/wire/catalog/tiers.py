@@ -22,6 +22,7 @@ _FLEX = {
     Backend.VERTEX: re.compile(_THIRD),
 }
 _GLOBAL = "global"
+_PILOT = 'A pilot can be a job, too: Pilot(100, tier="batch").'
 _OWN_MODELS = re.compile(r"tunedModels/|projects/(?!.*/publishers/)")
 
 
@@ -46,10 +47,11 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
 def _check_at_once(model: str, backend: Backend, task: Task) -> None:
     name = model.rpartition("/")[2]
     if family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):
-        msg = f"{name} runs in batch jobs only; immediate calls take Google's base models."
+        msg = f"{name} runs in batch jobs only; immediate calls take Google's base models. {_PILOT}"
         raise UnsupportedError(msg)
     if task is Task.EMBED and backend is Backend.VERTEX:
-        msg = f"{name} on {SERVICE_NAMES[backend]} runs in batch jobs only; the Gemini API takes immediate calls."
+        service = SERVICE_NAMES[backend]
+        msg = f"{name} on {service} runs in batch jobs only; the Gemini API takes immediate calls. {_PILOT}"
         raise UnsupportedError(msg)
 
 
