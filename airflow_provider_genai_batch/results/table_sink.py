@@ -39,6 +39,7 @@ class TableSink:
         text: the column of answers without a type; empty if they have one.
         kinds: kinds of tokens.
         with_input: rows include the columns of their input, in one column of type JSON.
+        with_text: rows have no keys, and their text, which is that of their request, has a column ``text``.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class TableSink:
         kinds: Sequence[str],
         *,
         with_input: bool = False,
+        with_text: bool = False,
     ) -> None:
         self._out, self._answers, self._text, self._kinds = out, answers, text, kinds
-        self._with_input = with_input
+        self._with_input, self._with_text = with_input, with_text
 
     def write(self, lines: bytes) -> None:
         """Write complete lines of rows."""
@@ -69,6 +71,8 @@ class TableSink:
             line["tokens"] = {kind: row.usage.get(kind) for kind in self._kinds}
         if self._with_input:
             line["input"] = row.input
+        if self._with_text:
+            line["text"] = row.text
         return line
 
     def _answer(self, row: _Row) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimi
 from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
@@ -412,3 +412,44 @@ def test_bigquery_needs_a_project_that_pays() -> None:
         pytest.raises(ConfigurationError, match='set "project" in the connection\'s extra'),
     ):
         _ = client.queries
+
+
+@pytest.mark.parametrize("prompt", [None, "{text}"], ids=["a list", "rows of a table"])
+def test_rows_without_keys_are_in_the_table_with_the_text_that_was_embedded(
+    vertex: Emulator, prompt: str | None
+) -> None:
+    """Nothing else tells which text the numbers of a row are of, or which text failed."""
+    asked = ["one", "two", "three"]
+    vertex.script(JobScript(row_errors={1: 13}))
+    table = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
+    settings = {"dest": f"gs://emulator-staging/{uuid4().hex}/", "results_uri": f"bq://{table}"}
+
+    def fill() -> None:
+        ask = GenAIBatchOperator(
+            task_id="ask",
+            model="text-embedding-005",
+            src=asked if prompt is None else [{"text": text} for text in asked],
+            prompt=prompt,
+            max_failed_rows=1,
+            poll_interval=0.05,
+            **settings,
+        )
+        land = GenAIBatchResultsOperator(
+            task_id="land",
+            job_names="{{ ti.xcom_pull('ask')['job_names'][0] }}",
+            results_uri=f"bq://{table}_again",
+            max_failed_rows=1,
+        )
+        ask >> land
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    for name in (table, f"{table}_again"):
+        assert [column for column, _ in vertex.bigquery.columns(name)][:2] == ["text", "embedding"]
+        rows = {row["text"]: row for row in vertex.bigquery.rows(name)}
+        assert {text: row["row_status"] for text, row in rows.items()} == {
+            "one": "ok",
+            "two": "error",
+            "three": "ok",
+        }
+        assert [len(rows[text]["embedding"]) for text in asked] == [768, 0, 768]

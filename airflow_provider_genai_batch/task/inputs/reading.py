@@ -127,7 +127,7 @@ class InputReader:
         columns = Columns(self.stack.enter_context(spool()), self.rows.columns) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
         if keyless and self.rows.key:
-            msg = f"{self.model} takes no keys on Vertex AI: leave key out, and tell rows apart by their columns"
+            msg = f"{self.model} takes no keys on Vertex AI: leave key out, and join the rows by their text"
             raise UnsupportedError(msg)
         writer = self.table_writer(prompt)
         stream, sha256 = self._spooled(writer.blocks(self.table_rows(prompt, columns)))

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.checks.row_checks import refuse_untyped
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
@@ -15,8 +14,7 @@ from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
-from airflow_provider_genai_batch.task.tables.typed import read_typed
-from airflow_provider_genai_batch.wire.catalog.publishers import task_of
+from airflow_provider_genai_batch.task.tables.typed import facts_of, read_typed
 from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 
@@ -30,8 +28,9 @@ def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, outpu
         InputError: its columns are not valid.
         CallError: the first job cannot be read.
     """
-    embeds = task_of(client.get(names[0]).model or "") is Task.EMBED
-    return LoadedTable(read_typed(uri, output_type, embeds=embeds), digest([*names]), {})
+    model = client.get(names[0]).model or ""
+    table = read_typed(uri, output_type, **facts_of(model, client.config.backend))
+    return LoadedTable(table, digest([*names]), {})
 
 
 @contextmanager

@@ -54,7 +54,9 @@ class LoadedTable:
     def sink(self, out: BinaryIO) -> TableSink:
         """Return a sink that turns lines of rows into lines for the load job."""
         table = self.table
-        return TableSink(out, table.fields, table.text, [*TOKENS], with_input=table.with_input)
+        return TableSink(
+            out, table.fields, table.text, [*TOKENS], with_input=table.with_input, with_text=table.keyless
+        )
 
     @contextmanager
     def published(self, client: GenAIBatchClient) -> Iterator[Draft]:

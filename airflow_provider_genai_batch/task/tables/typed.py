@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.catalog.publishers import task_of
+from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
 from airflow_provider_genai_batch.wire.tables.answers import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.load import OWN, conform
@@ -20,7 +21,7 @@ from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 ANSWER = "answer"
 """The column of answers without a type."""
-_INPUT = Column("input", "JSON")
+_INPUT, _TEXT = Column("input", "JSON"), Column("text", "STRING")
 _EMBEDDING = (Column("embedding", "FLOAT64", repeated=True),)
 
 
@@ -34,6 +35,7 @@ class TypedTable:
         rename: new names for these columns.
         embeds: whether the answers are embeddings.
         with_input: whether there is also a column of type JSON with the columns of the input row.
+        keyless: whether rows have no keys and come back with their text, which then has a column.
     """
 
     name: TableName
@@ -41,6 +43,7 @@ class TypedTable:
     rename: Mapping[str, str] = field(default_factory=dict)
     embeds: bool = False
     with_input: bool = False
+    keyless: bool = False
 
     @property
     def _all(self) -> tuple[Column, ...]:
@@ -58,7 +61,8 @@ class TypedTable:
         """All columns that rows are loaded into."""
         pairs = zip(self._all, self.answer_columns, strict=True)
         answers = tuple(replace(one, name=new) for one, new in pairs)
-        return (*((_INPUT,) if self.with_input else ()), *answers, *OWN)
+        asked = (*((_INPUT,) if self.with_input else ()), *((_TEXT,) if self.keyless else ()))
+        return (*asked, *answers, *OWN)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -99,8 +103,14 @@ def typed_of(task: Any, backend: Backend) -> TypedTable | None:
     uri = task.results_uri
     if not is_table(uri):
         return None
-    embeds = task_of(read_model(task.model, backend)) is Task.EMBED
-    return read_typed(uri, task.output_type, task.rename, embeds=embeds, with_input=task.prompt is not None)
+    model = read_model(task.model, backend)
+    asked = task.prompt is not None
+    return read_typed(uri, task.output_type, task.rename, with_input=asked, **facts_of(model, backend))
+
+
+def facts_of(model: str, backend: Backend) -> dict[str, bool]:
+    """Return what decides the columns of a model's answers: `embeds` and `keyless` of `read_typed`."""
+    return {"embeds": task_of(model) is Task.EMBED, "keyless": takes_text_only(model, backend)}
 
 
 def read_typed(
@@ -110,6 +120,7 @@ def read_typed(
     *,
     embeds: bool = False,
     with_input: bool = False,
+    keyless: bool = False,
 ) -> TypedTable:
     """Read the parameters of a table that rows are loaded into.
 
@@ -118,16 +129,18 @@ def read_typed(
         output_type: the type of the answers.
         rename: new column names by the answers' names.
         embeds: whether the answers are embeddings.
-        with_input: whether rows have columns of their input.
+        with_input: whether rows have columns of their input, if they have keys to join them by.
+        keyless: whether rows have no keys.
 
     Raises:
         InputError, ConfigurationError: a value is not valid.
     """
     answers = None if output_type is None or embeds else columns_of(given_type(output_type))
-    table = TypedTable(read_table(uri, "results_uri"), answers, {}, embeds, with_input)
+    with_input = with_input and not keyless
+    table = TypedTable(read_table(uri, "results_uri"), answers, {}, embeds, with_input, keyless)
     table = replace(table, rename=read_rename(rename, table.answer_columns))
-    own = (*OWN_COLUMNS, *(("input",) if with_input else ()))
-    check_names([*table.answer_columns, *own], "The table of the results")
+    asked = [one.name for one, is_there in ((_INPUT, with_input), (_TEXT, keyless)) if is_there]
+    check_names([*table.answer_columns, *OWN_COLUMNS, *asked], "The table of the results")
     return table
 
 
