@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "output_type: text-embedding-005 makes embeddings",
     ),
     "a pilot of a model without immediate calls": (
-        {"model": "claude-sonnet-4-6", "pilot": 2},
+        {"model": "claude-sonnet-4-6", "pilot": 2, "results_uri": "x.jsonl"},
         'Pilot(100, tier="batch")',
     ),
     "a priority": ({"priority": "high"}, "priority is 'high'; give a whole number"),
