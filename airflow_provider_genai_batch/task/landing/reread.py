@@ -29,7 +29,7 @@ def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, outpu
         CallError: the first job cannot be read.
     """
     model = client.get(names[0]).model or ""
-    table = read_typed(uri, output_type, **facts_of(model, client.config.backend))
+    table = read_typed(uri, output_type, None, **facts_of(model, client.config.backend))
     return LoadedTable(table, digest([*names]), {})
 
 
