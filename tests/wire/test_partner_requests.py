@@ -184,6 +184,13 @@ def test_a_picture_of_a_type_that_claude_does_not_read_is_refused(kind: str) -> 
     assert "image/jpeg" in said
 
 
+@pytest.mark.parametrize(("model", "column"), [(CLAUDE, "request"), (LLAMA, "body")])
+def test_a_list_beside_a_request_is_refused_because_it_would_come_back_empty(model: str, column: str) -> None:
+    said = refusal({"custom_id": "a", column: {"messages": ASKED}, "note": {"tags": ["b"]}}, model)
+    assert "the field 'note' beside request is not a single value" in said
+    assert written({"custom_id": "a", column: {"messages": ASKED}, "note": "n"}, model)["note"] == "n"
+
+
 def _source(data: str | bytes) -> dict[str, Any]:
     return {"type": "base64", "media_type": "image/png", "data": data}
 

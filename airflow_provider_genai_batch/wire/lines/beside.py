@@ -132,10 +132,24 @@ def _echoed(written: Mapping[str, Any]) -> dict[str, Any]:
             beside[name] = value
             continue
         beside[name] = free(value, name)
-        if _has_list(beside[name], empty=not output):
-            msg = f"the field {name!r} beside request is not a single value: it is a list or has one"
-            raise RequestError(msg, "Vertex AI gives lists back empty: write it as a JSON string.")
+        check_no_list(name, beside[name], empty=not output)
     return beside
+
+
+def check_no_list(name: str, value: Any, *, empty: bool = True) -> None:
+    """Refuse a list in a field beside a request, which would come back without its items.
+
+    Args:
+        name: the field's name.
+        value: its value.
+        empty: whether an empty list is refused, too.
+
+    Raises:
+        RequestError: there is one.
+    """
+    if _has_list(value, empty=empty):
+        msg = f"the field {name!r} beside request is not a single value: it is a list or has one"
+        raise RequestError(msg, "Vertex AI gives lists back empty: write it as a JSON string.")
 
 
 def _has_list(value: Any, *, empty: bool) -> bool:

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.catalog.model_names import check_same_model
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.lines.beside import FOREIGN, read_beside
+from airflow_provider_genai_batch.wire.lines.beside import FOREIGN, check_no_list, read_beside
 from airflow_provider_genai_batch.wire.partners.content import messages_of
 from airflow_provider_genai_batch.wire.partners.fields import partner_fields
 from airflow_provider_genai_batch.wire.partners.request import (
@@ -132,6 +132,8 @@ def _of_a_partner(item: Any, family: Family, model: str, defaults: SpelledDefaul
         own = partner_fields(given.config, family, flat=given.flat, origin=given.origin)
         fields = {**own, "messages": messages_of(turns, family, model)}
         asked = PartnerRequest(fields, given.key, given.beside)
+    for name, value in (asked.beside or {}).items():
+        check_no_list(name, value)
     return WireRequest(
         asked.key,
         finished(asked, family, model, defaults.fields, defaults.checked),
