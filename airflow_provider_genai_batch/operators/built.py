@@ -160,7 +160,7 @@ def _check_tiers(task: Any, source: Any) -> None:
             for tier in wanted:
                 check_tier(tier, model, backend, task_of(model), "global")
 
-        _check_for_some_service(check)
+        _check_for_some_service(check, _places(task.model))
 
 
 def _check_answers(task: Any, source: Any) -> None:
@@ -179,12 +179,12 @@ def _check_answers(task: Any, source: Any) -> None:
     if defaults is not None and is_known(task.model):
         from airflow_provider_genai_batch.requests.defaults import check_defaults
 
-        _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model))
+        places = _places(task.model)
+        _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model), places)
 
 
 def _check_ready_by(task: Any, source: Any) -> None:
     """Refuse a deadline if the requests can only be submitted as a batch job."""
-    from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
     from airflow_provider_genai_batch.task.ready.tiers import tiers_of
@@ -193,13 +193,12 @@ def _check_ready_by(task: Any, source: Any) -> None:
         refuse_unreadable(source, "ready_by")
     ready_by = ReadyBy.of(task.ready_by)
     if ready_by is not None and is_known([task.model, ready_by]):
-        places = [backend for backend in Backend if _runs(task.model, backend)]
+        places = _places(task.model)
         _check_for_some_service(lambda backend: tiers_of(ready_by, task.model, backend), places)
 
 
 def _check_fallbacks(task: Any, source: Any) -> None:
     """Refuse fallbacks that no service offers."""
-    from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.settings.fallback import read_fallbacks
     from airflow_provider_genai_batch.models.tier import Tier
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
@@ -217,7 +216,7 @@ def _check_fallbacks(task: Any, source: Any) -> None:
                 check_tier(tier, model, backend, task_of(model), "global")
 
         if is_known(name):
-            _check_for_some_service(check, [backend for backend in Backend if _runs(name, backend)] or None)
+            _check_for_some_service(check, _places(name))
 
 
 def _check_media(task: Any) -> None:
@@ -234,6 +233,13 @@ def _check_media(task: Any) -> None:
         _check_for_some_service(
             lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model)
         )
+
+
+def _places(model: Any) -> list[Any]:
+    """Return the services that run the model in a batch: what the others say of it helps nobody."""
+    from airflow_provider_genai_batch.models.base import Backend
+
+    return [backend for backend in Backend if _runs(model, backend)]
 
 
 def _runs(model: Any, backend: Any) -> bool:

@@ -70,6 +70,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "claude-sonnet-4-6", "pilot": 2, "results_uri": "x.jsonl"},
         'Pilot(100, tier="batch")',
     ),
+    "a field of requests to a model that one service runs": (
+        {"model": "claude-sonnet-4-6", "request_defaults": {"thinking_config": {"thinking_budget": 9}}},
+        "Claude has nothing like thinking_config",
+    ),
     "a priority": ({"priority": "high"}, "priority is 'high'; give a whole number"),
     "a webhook": ({"webhook": 5}, "webhook is of type int: give an address"),
     "a field of every request": ({"request_defaults": {"temprature": 1}}, "temprature"),
