@@ -78,6 +78,7 @@ class Settlement:
         """
         facts, state = checkpoint.facts, checkpoint.state
         self._settler.ledger.conn_of = self._whom(state)
+        may_again = self.may_ask_again(state) or self._leads_on(state)
         with self._columns(facts, prepared) as carry:
             return self._settler.settle(
                 ending,
@@ -86,7 +87,8 @@ class Settlement:
                 patience=self.late_rows(ending, checkpoint, event),
                 reattached=[name for name in state.reattached if not stops and name not in state.done],
                 failed_before=state.failed_before,
-                may_ask_again=not stops and (self.may_ask_again(state) or self._leads_on(state)),
+                may_ask_again=not stops and may_again,
+                rounds_left=not stops and facts.requests is not None and self._rounds_left(state),
             )
 
     def _whom(self, state: AttemptState) -> Callable[[str], str] | None:
@@ -101,12 +103,15 @@ class Settlement:
 
     def may_ask_again(self, state: AttemptState) -> bool:
         """Whether failed rows may be submitted once more in the same way."""
+        return state.idle or self._rounds_left(state)
+
+    def _rounds_left(self, state: AttemptState) -> bool:
         if state.left_until and not Tier(state.tier).at_once:
             return True
         rounds = self._settings.retry_failed_rows + state.pilot
         own = state.round - state.fallback * FALLBACK_ROUNDS
         came_further = state.round < state.reached and fallback_of(state.reached) == state.fallback
-        return state.idle or own < rounds or came_further
+        return own < rounds or came_further
 
     def _landing(
         self,

@@ -129,6 +129,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     reattached: Collection[str] = (),
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
+    rounds_left: bool = False,
     submits: bool = True,
     on_check: str = "fail",
     result: str | None = None,
@@ -147,7 +148,9 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         since: when the looks began, in seconds since the epoch; None: now.
         reattached: names of jobs of an earlier attempt.
         failed_before: names of those whose failure an earlier attempt raised. The rows that they left decide.
-        may_ask_again: whether failed rows may be submitted once more.
+        may_ask_again: whether failed rows may be submitted once more, in a further round or to a fallback.
+        rounds_left: whether a further round is set. If all rows may fail (1.0), it runs if any row failed, because
+            otherwise there would never be one.
         submits: whether the task submits jobs itself; one that does not can only read them again.
         on_check: what happens if a check of all rows fails: ``fail`` or ``warn``.
         result: the BigQuery table that the task writes from their rows.
@@ -192,11 +195,16 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         rows_of=rows.jobs,
         checked=tally.checked,
     )
+    while_rounds_last = (
+        0 if max_failed_rows == 1.0 and isinstance(max_failed_rows, float) else max_failed_rows
+    )
+    short = _ended_early(jobs, tally, while_rounds_last)
+    goes_on = any(name in reattached for name in short)
+    strict = rounds_left or goes_on or (may_ask_again and bool(short))
     try:
-        _judge(jobs, tally, manifest, max_failed_rows, submits)
+        _judge(jobs, tally, manifest, while_rounds_last if strict else max_failed_rows, submits)
     except JobError as failure:
-        short = _ended_early(jobs, tally, max_failed_rows)
-        if may_ask_again or any(name in reattached for name in short):
+        if may_ask_again or goes_on:
             known = None if rows.in_bigquery else tally  # counts do not say which rows failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise

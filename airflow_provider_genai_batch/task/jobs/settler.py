@@ -74,6 +74,7 @@ class JobSettler:
         reattached: Collection[str] = (),
         failed_before: Collection[str] = (),
         may_ask_again: bool = False,
+        rounds_left: bool = False,
     ) -> Outcome:
         """Land rows and decide the outcome.
 
@@ -85,6 +86,7 @@ class JobSettler:
             reattached: names of jobs of an earlier attempt.
             failed_before: names of those whose failure an earlier attempt raised.
             may_ask_again: whether failed rows may be submitted once more.
+            rounds_left: whether they may in a further round, see `flows.outcome.settle.settle`.
 
         Raises:
             JobError: one of its subclasses, as the outcome table says.
@@ -120,6 +122,7 @@ class JobSettler:
             reattached=reattached,
             failed_before=failed_before,
             may_ask_again=may_ask_again,
+            rounds_left=rounds_left,
             submits=landing.submits,
             on_check=landing.on_check,
             result=landing.result_uri,

@@ -1,0 +1,102 @@
+"""Where all rows may fail, as in the parts of a group, failed and missing rows are asked again all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.testing import SharedClock
+from tests.nights.night import Night
+from tests.task.plain_task import MODEL
+
+EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+Build = Callable[..., Night]
+
+
+@pytest.fixture
+def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Build:
+    """Give a function that makes a task of 20 requests, all of which may fail."""
+
+    def client() -> AbstractContextManager[GenAIBatchClient]:
+        return GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url))
+
+    def build(after: Night | None = None, **how: Any) -> Night:
+        settings = {
+            "conn_id": "any",
+            "model": MODEL,
+            "source": lambda: [f"Say {number}" for number in range(20)],
+            "results_uri": str(tmp_path / "rows.jsonl"),
+            "max_failed_rows": 1.0,
+            **how,
+        }
+        kept = {} if after is None else after.kept
+        return Night(settings, client, begin=0 if after is None else 1, kept=kept)
+
+    return build
+
+
+def good(night: Night) -> int:
+    manifest = night.go()
+    assert manifest is not None, night.errors
+    assert manifest["counts"]["total"] == 20
+    return int(manifest["counts"]["ok"])
+
+
+@EVERY_WAY
+def test_rounds_ask_failed_rows_again_and_after_the_last_the_task_succeeds(
+    night: Build, emulator: Emulator, deferrable: bool
+) -> None:
+    emulator.script(JobScript(row_errors={1: 13, 2: 13, 3: 13}))
+    emulator.script(JobScript(row_errors={1: 13}))
+    assert good(night(retry_failed_rows=1, deferrable=deferrable)) == 19
+    assert len(emulator.jobs) == 2
+
+
+def test_without_rounds_failed_rows_stay_and_a_later_attempt_asks_them_once_rounds_are_given(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(row_errors={1: 13, 2: 13}))
+    first = night()
+    assert good(first) == 18
+    assert good(night(after=first)) == 18
+    assert len(emulator.jobs) == 1
+    assert good(night(after=first, retry_failed_rows=1)) == 20
+    assert len(emulator.jobs) == 2
+
+
+@EVERY_WAY
+def test_at_a_deadline_the_rows_that_a_job_left_open_are_asked_at_once(
+    night: Build, emulator: Emulator, virtual_clock: SharedClock, deferrable: bool
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.6))
+    at = datetime.fromtimestamp(virtual_clock.time() + 3 * 3600, timezone.utc)
+    assert good(night(ready_by=at, deferrable=deferrable)) == 20
+    assert len(emulator.jobs) == 1
+
+
+def test_a_fallback_is_asked_what_one_of_several_jobs_left_in_the_queue(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=60, running=60)))
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("PENDING")))
+    how = {"fallbacks": ["gemini-2.5-flash-lite"], "pending_timeout": 600.0, "max_requests_per_job": 10}
+    assert good(night(**how)) == 20
+    assert len(emulator.jobs) == 3
+
+
+def test_an_attempt_asks_what_a_job_has_no_rows_for_that_was_cancelled_before_it(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
+    first = night(timeout=900.0)
+    assert first.go() is None
+    assert good(night(after=first)) == 20
+    assert len(emulator.jobs) == 2
