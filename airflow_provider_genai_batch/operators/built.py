@@ -30,6 +30,11 @@ def check_order(task: Any) -> None:
         from airflow_provider_genai_batch.wire.parameters.destinations import read_settings
 
         read_settings(task.config, dest=task.dest, display_name=task.display_name, webhook=task.webhook)
+    if task.labels is not None and is_known(task.labels):
+        from airflow_provider_genai_batch.wire.parameters.labels import check_labels, refuse_own_labels
+
+        check_labels(task.labels)
+        refuse_own_labels(task.labels)
     if source is not None and source.bigquery_uri and is_known(task.model):
         from airflow_provider_genai_batch.wire.catalog.matrix import check_places
 

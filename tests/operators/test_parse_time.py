@@ -75,6 +75,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "Claude has nothing like thinking_config",
     ),
     "a priority": ({"priority": "high"}, "priority is 'high'; give a whole number"),
+    "a label": ({"labels": {"team": 1}}, "label 'team' has the value 1"),
+    "labels that are none": ({"labels": "team"}, "give a dict of strings"),
+    "a label of this package": ({"labels": {"genai_batch_dag": "x"}}, "one of this package's own"),
+    "a template where none is rendered": (
+        {"max_cost": "{{ params.most }}"},
+        "max_cost is '{{ params.most }}'",
+    ),
+    "a template of a number of rounds": ({"retry_failed_rows": "{{ 2 }}"}, "give a whole number"),
     "a webhook": ({"webhook": 5}, "webhook is of type int: give an address"),
     "a field of every request": ({"request_defaults": {"temprature": 1}}, "temprature"),
 }

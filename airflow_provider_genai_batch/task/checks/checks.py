@@ -33,7 +33,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
     for name, check in CHECKS.items():
         value = getattr(task, name)
         given = value is not None or name not in MAY_BE_NONE
-        if given and (known is None or known(value)):
+        if given and (known is None or name not in task.template_fields or known(value)):
             check(name, value)
     _check_addresses(task, known)
     at_once = [name for name in AT_ONCE if getattr(task, name) not in (None, Tier.BATCH.value)]
