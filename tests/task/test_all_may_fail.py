@@ -80,23 +80,3 @@ def test_at_a_deadline_the_rows_that_a_job_left_open_are_asked_at_once(
     at = datetime.fromtimestamp(virtual_clock.time() + 3 * 3600, timezone.utc)
     assert good(night(ready_by=at, deferrable=deferrable)) == 20
     assert len(emulator.jobs) == 1
-
-
-def test_a_fallback_is_asked_what_one_of_several_jobs_left_in_the_queue(
-    night: Build, emulator: Emulator
-) -> None:
-    emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=60, running=60)))
-    emulator.script(JobScript(lifecycle=Lifecycle.stuck("PENDING")))
-    how = {"fallbacks": ["gemini-2.5-flash-lite"], "pending_timeout": 600.0, "max_requests_per_job": 10}
-    assert good(night(**how)) == 20
-    assert len(emulator.jobs) == 3
-
-
-def test_an_attempt_asks_what_a_job_has_no_rows_for_that_was_cancelled_before_it(
-    night: Build, emulator: Emulator
-) -> None:
-    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
-    first = night(timeout=900.0)
-    assert first.go() is None
-    assert good(night(after=first)) == 20
-    assert len(emulator.jobs) == 2

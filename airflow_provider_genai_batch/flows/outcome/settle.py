@@ -195,16 +195,13 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         rows_of=rows.jobs,
         checked=tally.checked,
     )
-    while_rounds_last = (
-        0 if max_failed_rows == 1.0 and isinstance(max_failed_rows, float) else max_failed_rows
-    )
-    short = _ended_early(jobs, tally, while_rounds_last)
-    goes_on = any(name in reattached for name in short)
-    strict = rounds_left or goes_on or (may_ask_again and bool(short))
+    all_may_fail = isinstance(max_failed_rows, float) and max_failed_rows == 1.0
+    allowed = 0 if rounds_left and all_may_fail else max_failed_rows
     try:
-        _judge(jobs, tally, manifest, while_rounds_last if strict else max_failed_rows, submits)
+        _judge(jobs, tally, manifest, allowed, submits)
     except JobError as failure:
-        if may_ask_again or goes_on:
+        short = _ended_early(jobs, tally, allowed)
+        if may_ask_again or any(name in reattached for name in short):
             known = None if rows.in_bigquery else tally  # counts do not say which rows failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise
