@@ -189,4 +189,10 @@ def _check(
         for name, one in signature(GenAIBatchOperator.__init__).parameters.items()
         if one.kind is one.KEYWORD_ONLY
     }
-    check_order(SimpleNamespace(**{**defaults, **settings, "model": model, "src": None, "deferrable": True}))
+    own = {
+        "model": model,
+        "src": None,
+        "deferrable": True,
+        "template_fields": GenAIBatchOperator.template_fields,
+    }
+    check_order(SimpleNamespace(**{**defaults, **settings, **own}))
