@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time as _time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+T = TypeVar("T")
 _MINUTE = 60
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
@@ -132,6 +133,12 @@ async def turn() -> float:
 def held() -> AbstractContextManager[None]:
     """Hold the clock while an answer is on its way. The system's clock goes on."""
     return _current.held()
+
+
+async def in_thread(do: Callable[..., T], *given: Any) -> T:
+    """Call a function in a thread, and hold the clock until it returns; an event loop awaits it."""
+    with held():
+        return await asyncio.to_thread(do, *given)
 
 
 def in_words(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -149,12 +148,12 @@ class AsyncGenAIBatchClient:
     async def count_rows(self, job: BatchJob | str) -> TableCounts:
         """Count an ended job's rows in BigQuery with one query, in a thread; needs the extra ``bigquery``."""
         job = await self.get(job) if isinstance(job, str) else job
-        return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
+        return await clock.in_thread(tables.count_rows, self.config, self._auth, job)
 
     async def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
         """Read the first requests of a table in BigQuery, which is free, in a thread; needs the extra ``bigquery``."""
         look = partial(tables.sample_requests, self.config, self._auth, table, most, column)
-        return await asyncio.to_thread(look)
+        return await clock.in_thread(look)
 
     # ------------------------------------------------------------ how
 
@@ -181,7 +180,7 @@ class AsyncGenAIBatchClient:
         if isinstance(step, Call):
             return await self.perform(step)
         if isinstance(step, uploads.Read):
-            return await asyncio.to_thread(step.bytes)
+            return await clock.in_thread(step.bytes)
         return await self._send_once(step)
 
     async def _send_once(self, step: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
 from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
 from airflow_provider_genai_batch.hooks.xcom import trust_models
@@ -72,7 +72,7 @@ class GenAIBatchHook(BaseHook):
         from airflow_provider_genai_batch.hooks.connection import client_config
 
         connection = await get_async_connection(self.conn_id)
-        return AsyncGenAIBatchClient(await asyncio.to_thread(client_config, connection))
+        return AsyncGenAIBatchClient(await clock.in_thread(client_config, connection))
 
     def test_connection(self) -> tuple[bool, str]:
         """List one job, which needs the credentials but costs nothing.

@@ -78,7 +78,6 @@ class Settlement:
         """
         facts, state = checkpoint.facts, checkpoint.state
         self._settler.ledger.conn_of = self._whom(state)
-        may_again = self.may_ask_again(state) or self._leads_on(state)
         with self._columns(facts, prepared) as carry:
             return self._settler.settle(
                 ending,
@@ -87,7 +86,7 @@ class Settlement:
                 patience=self.late_rows(ending, checkpoint, event),
                 reattached=[name for name in state.reattached if not stops and name not in state.done],
                 failed_before=state.failed_before,
-                may_ask_again=not stops and may_again,
+                may_ask_again=not stops and (self.may_ask_again(state) or self._leads_on(state)),
                 rounds_left=not stops and facts.requests is not None and self._rounds_left(state),
             )
 

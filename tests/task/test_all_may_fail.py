@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.night import Night
 from tests.task.plain_task import MODEL
@@ -22,11 +19,8 @@ Build = Callable[..., Night]
 
 
 @pytest.fixture
-def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Build:
+def night(virtual_clock: SharedClock, connect: Callable[..., Any], tmp_path: Path) -> Build:
     """Give a function that makes a task of 20 requests, all of which may fail."""
-
-    def client() -> AbstractContextManager[GenAIBatchClient]:
-        return GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url))
 
     def build(after: Night | None = None, **how: Any) -> Night:
         settings = {
@@ -38,7 +32,7 @@ def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Bui
             **how,
         }
         kept = {} if after is None else after.kept
-        return Night(settings, client, begin=0 if after is None else 1, kept=kept)
+        return Night(settings, connect, begin=0 if after is None else 1, kept=kept)
 
     return build
 
@@ -56,7 +50,9 @@ def test_rounds_ask_failed_rows_again_and_after_the_last_the_task_succeeds(
 ) -> None:
     emulator.script(JobScript(row_errors={1: 13, 2: 13, 3: 13}))
     emulator.script(JobScript(row_errors={1: 13}))
-    assert good(night(retry_failed_rows=1, deferrable=deferrable)) == 19
+    first = night(retry_failed_rows=1, deferrable=deferrable)
+    assert good(first) == 19
+    assert good(night(after=first, retry_failed_rows=1, deferrable=deferrable)) == 19
     assert len(emulator.jobs) == 2
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobTimedOut
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.night import Night
 
@@ -21,7 +19,9 @@ OTHER = "gemini-2.5-flash-lite"
 
 
 @pytest.fixture
-def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Build:
+def night(
+    virtual_clock: SharedClock, emulator: Emulator, connect: Callable[..., Any], tmp_path: Path
+) -> Build:
     """Give a function that makes a task with three jobs, of which two may run at a time."""
 
     def build(*jobs: Lifecycle, **how: Any) -> Night:
@@ -36,9 +36,7 @@ def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Bui
             "max_active_jobs": 2,
             **how,
         }
-        return Night(
-            settings, lambda: GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url))
-        )
+        return Night(settings, connect)
 
     return build
 

@@ -6,17 +6,14 @@ import json
 import logging
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, DeadlineMissed
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.ready.leave import Leaving
@@ -30,11 +27,8 @@ Build = Callable[..., Night]
 
 
 @pytest.fixture
-def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Build:
+def night(virtual_clock: SharedClock, connect: Callable[..., Any], tmp_path: Path) -> Build:
     """Give a function that makes a task with a deadline so many seconds ahead."""
-
-    def client() -> AbstractContextManager[GenAIBatchClient]:
-        return GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url))
 
     def build(seconds: float = 3 * HOUR, *, retries: int = 0, at: Any = None, **how: Any) -> Night:
         names = {"then": "then", "if_stuck": "if_stuck", "extra": "max_extra_cost", "another": "model"}
@@ -48,7 +42,7 @@ def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Bui
             "ready_by": ReadyBy(moment, **ready_by),
             **how,
         }
-        return Night(settings, client, retries=retries)
+        return Night(settings, connect, retries=retries)
 
     return build
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, DeadlineMissed, JobTimedOut
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.night import Night
@@ -22,11 +21,6 @@ from tests.nights.night import Night
 HOUR = 3600.0
 KEYS = [f"k{number:02}" for number in range(20)]
 Build = Callable[..., Night]
-
-
-@pytest.fixture
-def connect(emulator: Emulator) -> Callable[[], AbstractContextManager[GenAIBatchClient]]:
-    return lambda: GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url))
 
 
 @pytest.fixture

@@ -78,6 +78,19 @@ async def test_no_time_passes_while_an_answer_is_awaited(
     assert virtual_clock.monotonic() == 60
 
 
+async def test_no_time_passes_while_a_thread_works_for_a_loop(virtual_clock: SharedClock) -> None:
+    over = threading.Event()
+    sleeper = asyncio.ensure_future(clock.async_sleep(60))
+    work = asyncio.ensure_future(clock.in_thread(over.wait, 300))
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert virtual_clock.monotonic() == 0
+    over.set()
+    assert await work
+    await sleeper
+    assert virtual_clock.monotonic() == 60
+
+
 async def test_a_wait_ends_with_its_event_or_with_its_time(virtual_clock: SharedClock) -> None:
     event = asyncio.Event()
     assert not await clock.wait(event, 60)

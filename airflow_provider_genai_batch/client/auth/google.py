@@ -95,10 +95,7 @@ class GoogleToken:
             return at_hand
         async with self._turn:
             at_hand = self._at_hand(refused)
-            if at_hand is not None:
-                return at_hand
-            with clock.held():
-                return await asyncio.to_thread(self._get, refused)
+            return at_hand if at_hand is not None else await clock.in_thread(self._get, refused)
 
     @property
     def _token(self) -> str | None:

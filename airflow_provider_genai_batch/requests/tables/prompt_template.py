@@ -41,6 +41,8 @@ class Prompt:
 
     def __init__(self, template: Any) -> None:
         self._mark = f"m{uuid4().hex}"
+        self._marks = re.compile(rf"({self._mark})x(\d+)x", re.IGNORECASE)
+        """Finds a mark, its letters and its number."""
         self._texts: list[Text] = []
         if not isinstance(template, (str, list, tuple, Mapping)) and not _is_model(template):
             kind = type(template).__name__
@@ -73,8 +75,7 @@ class Prompt:
             msg = "prompt"
             raise error.at(msg) from error
         row = from_json(file_line(self._mark_of(KEY), asked, backend, task, model))
-        changing = re.compile(rf"({self._mark})x(\d+)x", re.IGNORECASE)
-        return LineWriter(row, changing, self._texts, dict(self._holders(asked.request)), backend)
+        return LineWriter(row, self._marks, self._texts, dict(self._holders(asked.request)), backend)
 
     def pieces(self, model: str, defaults: Any = None, backend: Backend = Backend.VERTEX) -> list[str | Slot]:
         """Return the JSON of a request, cut at the columns in its strings.
@@ -140,12 +141,12 @@ class Prompt:
         elif isinstance(value, list):
             for inner in value:
                 yield from self._holders(inner, holder)
-        elif isinstance(value, str) and value.lower().startswith(self._mark):
-            yield int(value.lower().split("x")[1]), holder
+        elif isinstance(value, str) and (mark := self._marks.match(value)) is not None:
+            yield int(mark[2]), holder
 
     def _slots(self, line: bytes, holders: dict[int, str]) -> list[str | Slot]:
         """Split a line where its placeholders are."""
-        first, *rest = re.split(rf"({self._mark})x(\d+)x", line.decode(), flags=re.IGNORECASE)
+        first, *rest = self._marks.split(line.decode())
         slots: list[str | Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
             text = self._texts[int(digits) - 1]

@@ -193,7 +193,9 @@ class RowCounter:
             if rows.cut_off:
                 self._reasons.count(CUT_OFF, rows.cut_off)
         else:
-            self._count_reused(rows)
+            self.take_unpaid("ok", number - len(rows.failed), 0, asdict(rows.tokens))
+            for at in rows.failed:
+                self.take_unpaid(rows.rows[at].status, 1, 0, {})
         self._ok += number - len(rows.failed)
         for at in rows.failed:
             self._fail(rows.rows[at].plain(), places[at])
@@ -320,7 +322,7 @@ class RowCounter:
             self._tokens.add_job(totals)
 
     def take_unpaid(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
-        """Count the rows that no job was paid for, among rows that stay where they are; see `take_unread`.
+        """Count rows that no job was paid for as such; `take_usual` or `take_unread` counts them among all rows.
 
         Args:
             status: the status of all of them.
@@ -439,12 +441,6 @@ class RowCounter:
             self._matcher.failed(row["key"], place)
         self._status[row["status"]] += 1
         self._causes.add_row(row)
-
-    def _count_reused(self, rows: UsualRows) -> None:
-        self._unpaid = self._unpaid or UnpaidRows()
-        self._unpaid.add("ok", len(rows.rows) - len(rows.failed), 0, asdict(rows.tokens))
-        for at in rows.failed:
-            self._unpaid.add(rows.rows[at].status, 1, 0, {})
 
     def _missed(self, row: PlainRow) -> PlainRow:
         self._status[row["status"]] += 1

@@ -104,8 +104,7 @@ class JournalWriter:
         part = Part.named(self._writer, len(self.parts), len(lines), clock.time())
         for attempt in range(1, _TRIES + 1):
             try:
-                with clock.held():
-                    await asyncio.to_thread(self._journal.write, part, lines)
+                await clock.in_thread(self._journal.write, part, lines)
                 break
             except OSError as error:
                 if attempt == _TRIES:

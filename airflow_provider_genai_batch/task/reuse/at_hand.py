@@ -168,9 +168,8 @@ class AtHand:
             yield copy
 
     def _entry(self, key: str, index: int | None) -> Entry | None:
-        if (
-            entry := self.ledger.next()
-        ) is not None and entry.key == key:  # rows often come in the input's order
+        entry = self.ledger.next()  # rows often come in the input's order
+        if entry is not None and entry.key == key:
             return entry
         if index is not None and (entry := self.ledger.at_place(index)) is not None and entry.key == key:
             return entry
